@@ -1,0 +1,1 @@
+//! The HTTP API of a running engine: server, types, client, OpenAPI document.

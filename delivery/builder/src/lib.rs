@@ -1,0 +1,1 @@
+//! Makes reproducible OCI images from a program, with no container engine.

@@ -1,0 +1,214 @@
+use std::{collections::BTreeSet, fmt};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Digest, Release};
+
+/// Where a rollout stands: `Pending → Progressing → Baking → Succeeded`, or from the middle two
+/// `→ RollingBack → RolledBack`, or `Failed` when there is nothing to go back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Phase {
+    /// Written down, not yet applied.
+    Pending,
+    /// Applied; new replicas are starting, old ones still serve.
+    Progressing,
+    /// All replicas are new and ready; checks run and everything must stay healthy.
+    Baking,
+    /// Complete, checked, baked. An end.
+    Succeeded,
+    /// The last good release is being applied again.
+    RollingBack,
+    /// The last good release serves again. An end.
+    RolledBack,
+    /// It did not work and there was nothing to go back to, or somebody else took over. An end.
+    Failed,
+}
+
+impl Phase {
+    /// Whether nothing more happens in this phase.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Succeeded | Self::RolledBack | Self::Failed)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, formatter)
+    }
+}
+
+/// What a rollout does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// Brings the workload to another release.
+    Deploy,
+    /// A person goes back to an earlier release.
+    Rollback,
+    /// New replicas of the same release.
+    Restart,
+}
+
+/// Why a rollout began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Trigger {
+    /// A newer image was found.
+    NewImage,
+    /// A person asked.
+    Person,
+    /// The workload named a mutable tag, or nothing known; it is pinned to the digest.
+    Pin,
+}
+
+/// Who did something: `engine`, or a person's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Actor(pub String);
+
+impl Actor {
+    /// The engine itself.
+    pub fn engine() -> Self {
+        Self("engine".to_owned())
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The number of a rollout within its auto-deploy, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RolloutId(pub u64);
+
+impl fmt::Display for RolloutId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)
+    }
+}
+
+/// Names one request of a person, so that it is obeyed once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(pub String);
+
+/// A release that serves or served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployed {
+    /// Which.
+    #[serde(flatten)]
+    pub release: Release,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// One attempt to bring a workload to a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// Its number.
+    pub id: RolloutId,
+    /// What it does.
+    pub kind: Kind,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Where it goes.
+    pub release: Release,
+    /// Where it goes back to if it must: the last good release when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Release>,
+    /// When it was written down.
+    pub started_at: Timestamp,
+    /// When it entered its phase.
+    pub phase_since: Timestamp,
+    /// Container restarts of the new replicas that had been seen when baking began.
+    #[serde(default)]
+    pub restarts_at_bake: u32,
+    /// Why it began.
+    pub trigger: Trigger,
+    /// Who began it.
+    pub by: Actor,
+    /// Why it goes back or failed; empty before that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub failure: String,
+}
+
+/// A rollout that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// Its number.
+    pub id: RolloutId,
+    /// What it did.
+    pub kind: Kind,
+    /// Its end: Succeeded, RolledBack or Failed.
+    pub phase: Phase,
+    /// Where it went.
+    pub release: Release,
+    /// Where it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Release>,
+    /// When it was written down.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Why it began.
+    pub trigger: Trigger,
+    /// Who began it.
+    pub by: Actor,
+    /// What happened, for people.
+    pub message: String,
+}
+
+/// A release that must not be deployed again by the engine, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// Which.
+    pub digest: Digest,
+    /// All that is known of it, so that a candidate can be compared with it.
+    pub release: Release,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who said so.
+    pub by: Actor,
+}
+
+/// All that one auto-deploy remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// What runs, once it has been seen complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<Deployed>,
+    /// What ran last and passed everything: where automatic rollback goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<Deployed>,
+    /// Releases that the engine must not deploy, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
+    /// The rollout at work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+    /// Rollouts that ended, newest first, at most `historyLimit`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Attempt>,
+    /// How many rollouts there have been.
+    #[serde(default)]
+    pub rollouts: u64,
+    /// Requests of people that have been obeyed or refused already (the newest few).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub handled: BTreeSet<RequestId>,
+}
+
+impl Record {
+    /// The hold on this digest, if there is one.
+    pub fn hold_on(&self, digest: &Digest) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.digest == *digest)
+    }
+}

@@ -1,0 +1,1 @@
+//! Detect, decide, apply, report: the loop, over ports.

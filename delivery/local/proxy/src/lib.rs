@@ -1,0 +1,1 @@
+//! The front proxy: routes, health, retries, swaps and drains.

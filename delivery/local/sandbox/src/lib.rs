@@ -1,0 +1,1 @@
+//! Unpacks image layers safely and runs their entrypoint as a supervised process.

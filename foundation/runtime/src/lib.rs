@@ -1,0 +1,12 @@
+//! What every program here stands on: the clock, supervised tasks, shutdown and telemetry.
+
+mod clock;
+mod shutdown;
+mod tasks;
+mod telemetry;
+
+pub use clock::{Clock, SystemClock};
+pub use shutdown::terminated;
+pub use tasks::Tasks;
+pub use telemetry::{LogFormat, start_telemetry};
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,104 @@
+use std::{future::Future, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// A set of tasks that end together: a task that must not end and does, or panics, stops them all.
+///
+/// Clones share the same set. Each task is expected to watch [`Tasks::stopping`].
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Tasks {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cancelled when the set is to stop.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Asks all tasks to stop.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Runs a task that may end at any time. A panic stops the set.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the supervised set that everything else uses"
+    )]
+    pub fn spawn<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let inner = tokio::spawn(self.tracker.track_future(task));
+        let stop = self.stop.clone();
+        tokio::spawn(self.tracker.track_future(async move {
+            if let Err(error) = inner.await
+                && error.is_panic()
+            {
+                tracing::error!(task.name = name, "task panicked; stopping");
+                stop.cancel();
+            }
+        }));
+    }
+
+    /// Runs a task that must live as long as the set: its end, good or bad, stops the set.
+    pub fn spawn_critical<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.stop.clone();
+        self.spawn(name, async move {
+            task.await;
+            if !stop.is_cancelled() {
+                tracing::error!(task.name = name, "task ended unexpectedly; stopping");
+                stop.cancel();
+            }
+        });
+    }
+
+    /// Stops the set and waits until every task has ended, at most `deadline`. Returns how many are left.
+    pub async fn shut_down(&self, deadline: Duration) -> usize {
+        self.stop.cancel();
+        self.tracker.close();
+        match tokio::time::timeout(deadline, self.tracker.wait()).await {
+            Ok(()) => 0,
+            Err(_) => self.tracker.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_critical_task_stops_the_set() {
+        let tasks = Tasks::new();
+        tasks.spawn_critical("brief", async {});
+        tasks.stopping().cancelled().await;
+        assert_eq!(tasks.shut_down(Duration::from_secs(5)).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_panic_stops_the_set() {
+        let tasks = Tasks::new();
+        tasks.spawn("panics", async { panic!("on purpose") });
+        tasks.stopping().cancelled().await;
+        assert_eq!(tasks.shut_down(Duration::from_secs(5)).await, 0);
+    }
+
+    #[tokio::test]
+    async fn stopping_waits_for_the_tasks() {
+        let tasks = Tasks::new();
+        let stopping = tasks.stopping();
+        tasks.spawn_critical("lives", async move { stopping.cancelled().await });
+        assert_eq!(tasks.shut_down(Duration::from_secs(5)).await, 0);
+    }
+}
