@@ -1,1 +1,36 @@
 //! Detect, decide, apply, report: the loop, over ports.
+//!
+//! # Flow
+//! One watcher per image repository looks at the registry and keeps what it has [`Seen`]; one reconciler per
+//! auto-deploy observes its workload, takes the newest candidate, calls [`mercurious_core::decide::decide`],
+//! writes the record, performs the effect, and waits for the next thing to happen.
+//!
+//! # Guarantees
+//! - The record is written before each effect, and effects are idempotent: a process that dies anywhere goes
+//!   on where it was.
+//! - One reconciler per auto-deploy: one rollout at a time, and a slow workload delays no other.
+//! - A failed look never changes the answer; an unchanged world writes, logs and sends nothing.
+//!
+//! # Assumptions
+//! - One engine at a time per scope: the home's lock or lease sees to that.
+
+mod audit;
+mod checks;
+mod detect;
+mod engine;
+mod events;
+mod handle;
+mod reconcile;
+mod view;
+mod watch;
+mod wish;
+
+pub mod ports;
+
+pub use audit::AuditEntry;
+pub use detect::{Look, LookDepth, SAFETY_NET, Seen, TagChoice, choose, look, tag_choices};
+pub use engine::{Engine, EngineError, Ports};
+pub use events::{Event, EventBus, EventKind};
+pub use handle::{AskError, EngineHandle};
+pub use view::{AutoDeployView, DecisionView, RepositoryView, WorkloadView};
+pub use wish::{Place, RepositoryWish, Target, Wish, WishError, Wishes};

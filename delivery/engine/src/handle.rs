@@ -1,0 +1,284 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use mercurious_core::{
+    decide::{Ask, Request},
+    image::{ImageReference, Release, Tag},
+    resources::ObjectName,
+    rollout::{Actor, RequestId},
+};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::{
+    AuditEntry, AutoDeployView, Place, TagChoice, Wish,
+    detect::tag_choices,
+    engine::Ports,
+    ports::{LookError, StoreError},
+    watch::{Hint, RepositoryState},
+};
+
+/// What people may ask of a running engine. Clones share it.
+#[derive(Clone)]
+pub struct EngineHandle {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    apps: BTreeMap<ObjectName, AppSeat>,
+    repositories: BTreeMap<ObjectName, RepositorySeat>,
+    ports: Ports,
+}
+
+pub(crate) struct AppSeat {
+    pub(crate) wish: Wish,
+    pub(crate) view: watch::Receiver<Option<Arc<AutoDeployView>>>,
+    pub(crate) bell: Arc<Notify>,
+}
+
+pub(crate) struct RepositorySeat {
+    pub(crate) place: Place,
+    pub(crate) suspended: bool,
+    pub(crate) state: watch::Receiver<RepositoryState>,
+    pub(crate) hints: mpsc::Sender<Hint>,
+}
+
+/// Why a person's wish could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// There is no such auto-deploy.
+    #[error("there is no auto-deploy {name}{}", among(.known))]
+    NoAutoDeploy {
+        /// What was asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<ObjectName>,
+    },
+    /// The name fits several auto-deploys.
+    #[error("{name} may mean several auto-deploys: {}; give the namespace as well", list(.candidates))]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// Those that it fits.
+        candidates: Vec<ObjectName>,
+    },
+    /// No release is known by this name.
+    #[error("no release `{text}` of {repository}: give a tag, a commit, a digest or a reference of this repository")]
+    NoRelease {
+        /// What was asked for.
+        text: String,
+        /// Where it was looked for.
+        repository: String,
+    },
+    /// The reference names another repository than the policy's (invariant 1).
+    #[error("{reference} is not in {repository}, the repository of this auto-deploy's policy")]
+    ForeignRepository {
+        /// What was asked for.
+        reference: String,
+        /// The policy's own.
+        repository: String,
+    },
+    /// The registry did not answer.
+    #[error("the registry could not be asked")]
+    Look(#[source] LookError),
+    /// State could not be written.
+    #[error("the request could not be written down")]
+    Store(#[source] StoreError),
+    /// The engine is stopping.
+    #[error("the engine is stopping")]
+    Stopping,
+}
+
+impl EngineHandle {
+    pub(crate) fn new(
+        apps: BTreeMap<ObjectName, AppSeat>,
+        repositories: BTreeMap<ObjectName, RepositorySeat>,
+        ports: Ports,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { apps, repositories, ports }) }
+    }
+
+    /// The names of all auto-deploys.
+    pub fn names(&self) -> Vec<ObjectName> {
+        self.inner.apps.keys().cloned().collect()
+    }
+
+    /// Finds an auto-deploy by `namespace/name`, or by its name alone where that is unambiguous.
+    pub fn find(&self, text: &str) -> Result<ObjectName, AskError> {
+        let fits = |name: &&ObjectName| match text.split_once('/') {
+            Some((namespace, rest)) => name.namespace == namespace && name.name == rest,
+            None => name.name == text,
+        };
+        let mut candidates: Vec<ObjectName> = self.inner.apps.keys().filter(fits).cloned().collect();
+        match candidates.len() {
+            0 => Err(AskError::NoAutoDeploy { name: text.to_owned(), known: self.names() }),
+            1 => Ok(candidates.remove(0)),
+            _ => Err(AskError::Ambiguous { name: text.to_owned(), candidates }),
+        }
+    }
+
+    /// All auto-deploys as they are now, waiting for the first decision about each.
+    pub async fn list(&self) -> Result<Vec<Arc<AutoDeployView>>, AskError> {
+        let mut views = Vec::with_capacity(self.inner.apps.len());
+        for name in self.inner.apps.keys() {
+            views.push(self.show(name).await?);
+        }
+        Ok(views)
+    }
+
+    /// One auto-deploy as it is now, waiting for the first decision about it.
+    pub async fn show(&self, name: &ObjectName) -> Result<Arc<AutoDeployView>, AskError> {
+        let mut view = self.seat(name)?.view.clone();
+        let ready = view.wait_for(Option::is_some).await.map_err(|_| AskError::Stopping)?;
+        ready.clone().ok_or(AskError::Stopping)
+    }
+
+    /// Follows one auto-deploy: the receiver changes with each step.
+    pub fn follow(&self, name: &ObjectName) -> Result<watch::Receiver<Option<Arc<AutoDeployView>>>, AskError> {
+        Ok(self.seat(name)?.view.clone())
+    }
+
+    /// Every tag of the repository, with the reason why it was chosen or not.
+    pub fn tag_choices(&self, name: &ObjectName) -> Result<Vec<TagChoice>, AskError> {
+        let seat = self.seat(name)?;
+        let repository = self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
+        Ok(tag_choices(&seat.wish.policy, &repository.state.borrow().seen))
+    }
+
+    /// What was understood of the auto-deploy.
+    pub fn wish(&self, name: &ObjectName) -> Result<&Wish, AskError> {
+        Ok(&self.seat(name)?.wish)
+    }
+
+    /// Writes a request down and rings for it.
+    pub async fn ask(&self, name: &ObjectName, ask: Ask, by: Actor) -> Result<RequestId, AskError> {
+        let seat = self.seat(name)?;
+        let at = self.inner.ports.clock.now();
+        let id = RequestId(format!("{}-{:08x}", at.as_millisecond(), fastrand::u32(..)));
+        let request = Request { id: id.clone(), ask, by, at };
+        self.inner.ports.store.add_request(name, &request).await.map_err(AskError::Store)?;
+        seat.bell.notify_one();
+        Ok(id)
+    }
+
+    /// Suspends an auto-deploy, or lets it go on.
+    pub async fn suspend(&self, name: &ObjectName, suspended: bool) -> Result<(), AskError> {
+        let seat = self.seat(name)?;
+        self.inner.ports.store.set_suspended(name, suspended).await.map_err(AskError::Store)?;
+        seat.bell.notify_one();
+        Ok(())
+    }
+
+    /// Looks at the auto-deploy's repository now and waits for the answer, the view that follows included.
+    pub async fn scan(&self, name: &ObjectName) -> Result<Arc<AutoDeployView>, AskError> {
+        let seat = self.seat(name)?;
+        let repository = self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
+        if repository.suspended {
+            return self.show(name).await;
+        }
+        let (done, answered) = oneshot::channel();
+        let hint = Hint { tag: None, done: Some(done) };
+        repository.hints.send(hint).await.map_err(|_| AskError::Stopping)?;
+        answered.await.map_err(|_| AskError::Stopping)?;
+        let looked_at = repository.state.borrow().looked_at;
+        let mut view = seat.view.clone();
+        let fresh = |view: &Option<Arc<AutoDeployView>>| {
+            view.as_ref().is_some_and(|view| view.repository.looked_at >= looked_at)
+        };
+        let view = view.wait_for(fresh).await.map_err(|_| AskError::Stopping)?;
+        view.clone().ok_or(AskError::Stopping)
+    }
+
+    /// Says that a tag moved in the registry: a hint, looked into by everybody who watches that repository.
+    pub fn hint(&self, host: Option<&str>, path: &str, tag: Option<&Tag>) {
+        for seat in self.inner.repositories.values() {
+            let repository = &seat.place.repository;
+            if repository.path() == path && host.is_none_or(|host| repository.host() == host) {
+                // A full queue means that a full look is due anyway.
+                let _ = seat.hints.try_send(Hint { tag: tag.cloned(), done: None });
+            }
+        }
+    }
+
+    /// The audit history, newest first.
+    pub async fn audit(&self, name: Option<&ObjectName>, limit: usize) -> Result<Vec<AuditEntry>, AskError> {
+        self.inner.ports.store.audit(name, limit).await.map_err(AskError::Store)
+    }
+
+    /// Finds a release by tag, commit, digest (each may be shortened to 7 digits), or full reference.
+    pub async fn release(&self, name: &ObjectName, text: &str) -> Result<Release, AskError> {
+        let seat = self.seat(name)?;
+        let repository = self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
+        let own = &repository.place.repository;
+        let reference = match text.contains('/') {
+            true => {
+                let reference: ImageReference = text.parse().map_err(|_| no_release(text, &repository.place))?;
+                if reference.repository() != own {
+                    return Err(AskError::ForeignRepository {
+                        reference: text.to_owned(),
+                        repository: own.to_string(),
+                    });
+                }
+                Some(reference)
+            }
+            false => None,
+        };
+        let locator = reference.as_ref().map_or_else(|| text.to_owned(), ImageReference::locator);
+        if let Some(release) = self.known_release(seat, repository, &locator) {
+            return Ok(release);
+        }
+        let source = &self.inner.ports.source;
+        for candidate in [locator.clone(), format!("sha-{locator}")] {
+            if candidate.parse::<Tag>().is_err() && candidate.parse::<mercurious_core::image::Digest>().is_err() {
+                continue;
+            }
+            if let Some(digest) = source.head(&repository.place, &candidate).await.map_err(AskError::Look)? {
+                let tag = candidate.parse::<Tag>().ok();
+                let release =
+                    source.resolve(&repository.place, &digest, tag.as_ref()).await.map_err(AskError::Look)?;
+                return Ok(Release { tag, ..release });
+            }
+        }
+        Err(no_release(text, &repository.place))
+    }
+
+    /// A release that was seen or deployed before, by tag, or by the beginning of its commit or digest.
+    fn known_release(&self, seat: &AppSeat, repository: &RepositorySeat, text: &str) -> Option<Release> {
+        let seen = repository.state.borrow().seen.clone();
+        let hex = text.strip_prefix("sha256:").unwrap_or(text);
+        let fits = |release: &Release| {
+            release.tag.as_ref().is_some_and(|tag| tag.as_str() == text)
+                || (hex.len() >= 7
+                    && (release.digest.hex().starts_with(hex)
+                        || release.commit.as_ref().is_some_and(|commit| commit.as_str().starts_with(hex))))
+        };
+        let listed = seen.tags.iter().filter_map(|(tag, digest)| {
+            let release = seen.releases.get(digest.as_ref()?)?;
+            Some(Release { tag: Some(tag.clone()), ..release.clone() })
+        });
+        let view = seat.view.borrow().clone();
+        let history = view
+            .iter()
+            .filter_map(|view| view.object.status.as_ref())
+            .flat_map(|status| status.history.iter().map(|attempt| attempt.release.clone()))
+            .collect::<Vec<_>>();
+        listed.chain(history).find(fits)
+    }
+
+    fn seat(&self, name: &ObjectName) -> Result<&AppSeat, AskError> {
+        self.inner
+            .apps
+            .get(name)
+            .ok_or_else(|| AskError::NoAutoDeploy { name: name.to_string(), known: self.names() })
+    }
+}
+
+fn no_release(text: &str, place: &Place) -> AskError {
+    AskError::NoRelease { text: text.to_owned(), repository: place.repository.to_string() }
+}
+
+fn list(names: &[ObjectName]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn among(known: &[ObjectName]) -> String {
+    if known.is_empty() { "; there are none".to_owned() } else { format!("; there are: {}", list(known)) }
+}

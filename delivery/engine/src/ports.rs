@@ -1,0 +1,132 @@
+//! What the engine needs from the world, by role.
+
+use async_trait::async_trait;
+use mercurious_core::{
+    decide::{Effect, Request, WorkloadState},
+    image::{Digest, Release, Tag},
+    resources::{CheckSpec, ObjectName},
+    rollout::Record,
+};
+use tokio::sync::broadcast;
+
+use crate::{AuditEntry, Event, Place, Seen, Target};
+
+/// Answers questions about one repository of a registry. Deadlines, retries and limits are its business.
+#[async_trait]
+pub trait ImageSource: Send + Sync + 'static {
+    /// The digest that a tag or digest has now; `None` where the registry says that there is no such thing.
+    async fn head(&self, place: &Place, reference: &str) -> Result<Option<Digest>, LookError>;
+
+    /// All that is known of a digest, found under this tag. Refuses what does not run on this platform.
+    async fn resolve(&self, place: &Place, digest: &Digest, tag: Option<&Tag>) -> Result<Release, LookError>;
+
+    /// All tags. Half a list is an error.
+    async fn tags(&self, place: &Place) -> Result<Vec<Tag>, LookError>;
+}
+
+/// Why a look gave no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LookError {
+    /// The registry did not answer, or not sensibly: the answer stays what it was.
+    #[error("{message}")]
+    Failed {
+        /// What failed, where, and what to do.
+        message: String,
+        /// Whether trying again may help.
+        retryable: bool,
+    },
+    /// The image exists and cannot run here, for ever: nothing to retry.
+    #[error("{message}")]
+    Unusable {
+        /// Why.
+        message: String,
+    },
+    /// The digest is not there (any more).
+    #[error("{message}")]
+    Gone {
+        /// What is not there.
+        message: String,
+    },
+}
+
+/// The home of workloads.
+#[async_trait]
+pub trait Workloads: Send + Sync + 'static {
+    /// The workload as it is now.
+    async fn observe(&self, target: &Target) -> WorkloadState;
+
+    /// Performs an effect; performing it again changes nothing.
+    async fn apply(&self, target: &Target, effect: &Effect) -> Result<(), ApplyError>;
+
+    /// Names each workload (namespace and name) of which something changed. A lagging receiver looks at all.
+    fn changes(&self) -> broadcast::Receiver<ObjectName>;
+
+    /// The newest lines that replicas of the newest spec logged, at most `limit`.
+    async fn log_lines(&self, target: &Target, limit: usize) -> Vec<String>;
+}
+
+/// Why an effect could not be performed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ApplyError {
+    /// What failed and what to do.
+    pub message: String,
+}
+
+/// What survives a restart.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The record of an auto-deploy.
+    async fn record(&self, name: &ObjectName) -> Result<Option<Record>, StoreError>;
+
+    /// Writes the record; on return it is durable.
+    async fn save_record(&self, name: &ObjectName, record: &Record) -> Result<(), StoreError>;
+
+    /// What was seen of a repository.
+    async fn seen(&self, name: &ObjectName) -> Result<Option<Seen>, StoreError>;
+
+    /// Writes what was seen of a repository.
+    async fn save_seen(&self, name: &ObjectName, seen: &Seen) -> Result<(), StoreError>;
+
+    /// Requests of people that are not obeyed yet, oldest first.
+    async fn requests(&self, name: &ObjectName) -> Result<Vec<Request>, StoreError>;
+
+    /// Adds a request; on return it is durable.
+    async fn add_request(&self, name: &ObjectName, request: &Request) -> Result<(), StoreError>;
+
+    /// Forgets a request that was handled.
+    async fn remove_request(&self, name: &ObjectName, request: &Request) -> Result<(), StoreError>;
+
+    /// Whether a person has suspended the auto-deploy; `None` where only the spec says so.
+    async fn suspended(&self, name: &ObjectName) -> Result<Option<bool>, StoreError>;
+
+    /// Remembers that a person suspended the auto-deploy, or resumed it.
+    async fn set_suspended(&self, name: &ObjectName, suspended: bool) -> Result<(), StoreError>;
+
+    /// Appends to the audit history.
+    async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// The newest entries of the audit history, newest first.
+    async fn audit(&self, name: Option<&ObjectName>, limit: usize) -> Result<Vec<AuditEntry>, StoreError>;
+}
+
+/// Why state could not be read or written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// What failed, with the place.
+    pub message: String,
+}
+
+/// Asks one check once. Deadlines are its business.
+#[async_trait]
+pub trait Checker: Send + Sync + 'static {
+    /// `Ok` is yes; the error says what was wrong.
+    async fn ask(&self, check: &CheckSpec, target: &Target, release: &Release) -> Result<(), String>;
+}
+
+/// Hears of each decision that changed something.
+pub trait Notifier: Send + Sync + 'static {
+    /// Must not block.
+    fn notify(&self, event: &Event);
+}

@@ -1,0 +1,161 @@
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use mercurious_core::{image::Tag, policy::Policy, resources::ObjectName};
+use mercurious_runtime::CancellationToken;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    Event, EventKind, LookDepth, RepositoryWish, Seen,
+    detect::look,
+    engine::Ports,
+    ports::LookError,
+};
+
+/// What is known of a repository now, for reconcilers and for people.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RepositoryState {
+    /// What was seen.
+    pub(crate) seen: Arc<Seen>,
+    /// Why the last look failed, if it did.
+    pub(crate) failure: Option<String>,
+    /// When the last look ended, good or bad.
+    pub(crate) looked_at: Option<Timestamp>,
+}
+
+/// Asks for a look now.
+#[derive(Debug)]
+pub(crate) struct Hint {
+    /// The tag that is said to have moved.
+    pub(crate) tag: Option<Tag>,
+    /// Told when the look that answers the hint has ended.
+    pub(crate) done: Option<oneshot::Sender<()>>,
+}
+
+/// Looks at one repository, again and again.
+pub(crate) struct Watcher {
+    pub(crate) wish: RepositoryWish,
+    pub(crate) ports: Ports,
+    pub(crate) state: watch::Sender<RepositoryState>,
+    pub(crate) hints: mpsc::Receiver<Hint>,
+    pub(crate) stopping: CancellationToken,
+}
+
+/// A failed look is tried again after this, doubling up to the interval where that is longer.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+impl Watcher {
+    pub(crate) async fn run(mut self) {
+        let name = self.wish.place.name.clone();
+        match self.ports.store.seen(&name).await {
+            Ok(Some(seen)) => self.state.send_modify(|state| state.seen = Arc::new(seen)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(repository.name = %name, error = %error, "what was seen before cannot be read; looking anew");
+            }
+        }
+        let mut depth = LookDepth::Poll;
+        let mut failures: u32 = 0;
+        let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
+        loop {
+            if !self.wish.suspended {
+                let failed = tokio::select! {
+                    () = self.stopping.cancelled() => return,
+                    failed = self.look(depth) => failed,
+                };
+                failures = if failed { failures.saturating_add(1) } else { 0 };
+            }
+            for done in waiting.drain(..) {
+                // Who asked may have gone.
+                let _ = done.send(());
+            }
+            let pause = pause(self.wish.interval, failures);
+            depth = tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(pause) => LookDepth::Poll,
+                hint = self.hints.recv() => match hint {
+                    Some(hint) => self.gather(hint, &mut waiting),
+                    None => return,
+                },
+            };
+        }
+    }
+
+    /// Answers all hints that came together by one look: a push of many tags is many hints.
+    fn gather(&mut self, first: Hint, waiting: &mut Vec<oneshot::Sender<()>>) -> LookDepth {
+        let mut moved = BTreeSet::new();
+        let mut next = Some(first);
+        while let Some(hint) = next {
+            moved.extend(hint.tag);
+            waiting.extend(hint.done);
+            next = self.hints.try_recv().ok();
+        }
+        LookDepth::Full { moved }
+    }
+
+    /// One look. Says whether it failed.
+    #[tracing::instrument(name = "look", skip_all, fields(repository.name = %self.wish.place.name))]
+    async fn look(&self, depth: LookDepth) -> bool {
+        let place = &self.wish.place;
+        let policies: Vec<Policy> = self.wish.policies.values().cloned().collect();
+        if policies.is_empty() {
+            return false;
+        }
+        let before = self.state.borrow().seen.clone();
+        let now = self.ports.clock.now();
+        let answer = look(self.ports.source.as_ref(), place, &policies, &before, depth, now);
+        let answer = match tokio::time::timeout(place.timeout, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(LookError::Failed {
+                message: format!("no answer from {} within {:?}", place.repository.host(), place.timeout),
+                retryable: true,
+            }),
+        };
+        let now = self.ports.clock.now();
+        match answer {
+            Ok(found) => {
+                if found.changed {
+                    if let Err(error) = self.ports.store.save_seen(&place.name, &found.seen).await {
+                        tracing::warn!(error = %error, "what was seen cannot be written; it will be looked at again after a restart");
+                    }
+                    self.tell(EventKind::Found {
+                        message: format!("{} tags in {}", found.seen.tags.len(), place.repository),
+                    });
+                }
+                self.state.send_modify(|state| {
+                    state.seen = Arc::new(found.seen);
+                    state.failure = None;
+                    state.looked_at = Some(now);
+                });
+                false
+            }
+            Err(error) => {
+                let message = error.to_string();
+                if self.state.borrow().failure.as_ref() != Some(&message) {
+                    tracing::warn!(error = %message, "look failed");
+                    self.tell(EventKind::LookFailed { message: message.clone() });
+                }
+                self.state.send_modify(|state| {
+                    state.failure = Some(message);
+                    state.looked_at = Some(now);
+                });
+                true
+            }
+        }
+    }
+
+    fn tell(&self, kind: EventKind) {
+        let object: ObjectName = self.wish.place.name.clone();
+        self.ports.notifier.notify(&Event { at: self.ports.clock.now(), object, kind });
+    }
+}
+
+/// The interval with a tenth of jitter, so that many repositories do not knock at the same moment; sooner
+/// after a failure, backing off.
+fn pause(interval: Duration, failures: u32) -> Duration {
+    let base = match failures {
+        0 => interval,
+        count => FIRST_RETRY.saturating_mul(1 << count.min(10)).min(interval.max(FIRST_RETRY)),
+    };
+    base.mul_f64(0.95 + 0.1 * fastrand::f64())
+}

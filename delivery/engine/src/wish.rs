@@ -1,0 +1,216 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use mercurious_core::{
+    image::{Repository, RepositoryError},
+    policy::{Policy, PolicyError, PolicyWarning},
+    resources::{AutoDeploy, ImagePolicy, ImageRepository, ObjectName},
+};
+
+/// One place to look at: an ImageRepository, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The object's name: the key of what was seen.
+    pub name: ObjectName,
+    /// The repository.
+    pub repository: Repository,
+    /// The Secret with credentials, in the object's namespace.
+    pub secret: Option<ObjectName>,
+    /// The Secret with an extra certificate authority.
+    pub certificate_secret: Option<ObjectName>,
+    /// Plain HTTP is allowed.
+    pub insecure: bool,
+    /// Tags that match any of these are dropped.
+    pub exclusions: Vec<String>,
+    /// How long one look may take.
+    pub timeout: Duration,
+}
+
+/// A place, how often to look at it, and the policies that choose from it.
+#[derive(Clone, Debug)]
+pub struct RepositoryWish {
+    /// Where.
+    pub place: Place,
+    /// How often.
+    pub interval: Duration,
+    /// Not at all, for now.
+    pub suspended: bool,
+    /// Who chooses from it, by the ImagePolicy's name.
+    pub policies: BTreeMap<ObjectName, Policy>,
+}
+
+/// A workload that an auto-deploy steers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The auto-deploy.
+    pub auto_deploy: ObjectName,
+    /// `Deployment`
+    pub kind: String,
+    /// The workload.
+    pub workload: ObjectName,
+    /// The container, where the spec names it.
+    pub container: Option<String>,
+    /// The policy's own repository: tells which container is meant where none is named.
+    pub repository: Repository,
+}
+
+/// An auto-deploy with all that it refers to.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The object as written, without status.
+    pub auto_deploy: AutoDeploy,
+    /// What it steers.
+    pub target: Target,
+    /// The ImageRepository's name.
+    pub repository: ObjectName,
+    /// The ImagePolicy's name.
+    pub policy_name: ObjectName,
+    /// Which image is the newest.
+    pub policy: Policy,
+    /// What is odd about the policy, for people.
+    pub warnings: Vec<PolicyWarning>,
+}
+
+/// Everything that is wished for.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// By the auto-deploy's name.
+    pub auto_deploys: BTreeMap<ObjectName, Wish>,
+    /// By the ImageRepository's name.
+    pub repositories: BTreeMap<ObjectName, RepositoryWish>,
+}
+
+/// Why a wish cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum WishError {
+    /// The ImagePolicy that an auto-deploy names is not there.
+    #[error("AutoDeploy {auto_deploy}: there is no ImagePolicy {policy}; apply it or correct spec.policyRef")]
+    NoPolicy {
+        /// Who refers.
+        auto_deploy: ObjectName,
+        /// To what.
+        policy: ObjectName,
+    },
+    /// The ImageRepository that a policy names is not there.
+    #[error("ImagePolicy {policy}: there is no ImageRepository {repository}; apply it or correct spec.imageRepositoryRef")]
+    NoRepository {
+        /// Who refers.
+        policy: ObjectName,
+        /// To what.
+        repository: ObjectName,
+    },
+    /// The policy means nothing.
+    #[error("ImagePolicy {policy}")]
+    Policy {
+        /// Which.
+        policy: ObjectName,
+        /// Why.
+        source: PolicyError,
+    },
+    /// The repository's image does not parse.
+    #[error("ImageRepository {name}: spec.image")]
+    Repository {
+        /// Which.
+        name: ObjectName,
+        /// Why.
+        source: RepositoryError,
+    },
+}
+
+impl Wishes {
+    /// Understands objects that were read; every fault is reported, not only the first.
+    pub fn new(
+        auto_deploys: &BTreeMap<ObjectName, AutoDeploy>,
+        policies: &BTreeMap<ObjectName, ImagePolicy>,
+        repositories: &BTreeMap<ObjectName, ImageRepository>,
+    ) -> Result<Self, Vec<WishError>> {
+        let mut wishes = Self::default();
+        let mut faults = Vec::new();
+        for (name, repository) in repositories {
+            match repository_wish(name, repository) {
+                Ok(wish) => {
+                    wishes.repositories.insert(name.clone(), wish);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        for (name, auto_deploy) in auto_deploys {
+            match wishes.wish(name, auto_deploy, policies, repositories) {
+                Ok(Some(wish)) => {
+                    wishes.auto_deploys.insert(name.clone(), wish);
+                }
+                Ok(None) => {}
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(wishes) } else { Err(faults) }
+    }
+
+    /// `None` where the repository's own fault is reported already.
+    fn wish(
+        &mut self,
+        name: &ObjectName,
+        auto_deploy: &AutoDeploy,
+        policies: &BTreeMap<ObjectName, ImagePolicy>,
+        repositories: &BTreeMap<ObjectName, ImageRepository>,
+    ) -> Result<Option<Wish>, WishError> {
+        let spec = &auto_deploy.spec;
+        let policy_name = refer(&spec.policy_ref.namespace, &spec.policy_ref.name, &name.namespace);
+        let Some(policy_object) = policies.get(&policy_name) else {
+            return Err(WishError::NoPolicy { auto_deploy: name.clone(), policy: policy_name });
+        };
+        let reference = &policy_object.spec.image_repository_ref;
+        let repository_name = refer(&reference.namespace, &reference.name, &policy_name.namespace);
+        if !repositories.contains_key(&repository_name) {
+            return Err(WishError::NoRepository { policy: policy_name, repository: repository_name });
+        }
+        let (policy, warnings) = Policy::from_resource(policy_object)
+            .map_err(|source| WishError::Policy { policy: policy_name.clone(), source })?;
+        let Some(repository) = self.repositories.get_mut(&repository_name) else {
+            return Ok(None);
+        };
+        repository.policies.insert(policy_name.clone(), policy.clone());
+        Ok(Some(Wish {
+            auto_deploy: auto_deploy.clone(),
+            target: Target {
+                auto_deploy: name.clone(),
+                kind: spec.target.kind.clone(),
+                workload: ObjectName::new(&name.namespace, &spec.target.name),
+                container: spec.container.clone(),
+                repository: repository.place.repository.clone(),
+            },
+            repository: repository_name,
+            policy_name,
+            policy,
+            warnings,
+        }))
+    }
+}
+
+fn repository_wish(name: &ObjectName, object: &ImageRepository) -> Result<RepositoryWish, WishError> {
+    let spec = &object.spec;
+    let repository = spec
+        .image
+        .parse()
+        .map_err(|source| WishError::Repository { name: name.clone(), source })?;
+    let secret = |reference: &Option<mercurious_core::resources::NameRef>| {
+        reference.as_ref().map(|reference| ObjectName::new(&name.namespace, &reference.name))
+    };
+    Ok(RepositoryWish {
+        place: Place {
+            name: name.clone(),
+            repository,
+            secret: secret(&spec.secret_ref),
+            certificate_secret: secret(&spec.cert_secret_ref),
+            insecure: spec.insecure,
+            exclusions: spec.exclusion_list.clone(),
+            timeout: spec.timeout.unwrap_or(spec.interval).0.max(Duration::from_secs(1)),
+        },
+        interval: spec.interval.0.max(Duration::from_secs(1)),
+        suspended: spec.suspend,
+        policies: BTreeMap::new(),
+    })
+}
+
+fn refer(namespace: &Option<String>, name: &str, own: &str) -> ObjectName {
+    ObjectName::new(namespace.as_deref().unwrap_or(own), name)
+}
