@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Release, Repository},
@@ -73,7 +74,7 @@ pub enum Comparison {
 }
 
 /// What a person asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Names it, so that it is obeyed once.
     pub id: RequestId,
@@ -86,7 +87,7 @@ pub struct Request {
 }
 
 /// The things that a person can ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ask {
     /// Deploy this release, held or not; its hold is lifted.
     Deploy(Box<Release>),

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use crate::{image::ImageReference, rollout::Record};
+use crate::{
+    image::{Digest, ImageReference, Release},
+    rollout::Record,
+};
 
 /// What is: the workload, the answers of the checks, and what is remembered.
 #[derive(Clone, Debug)]
@@ -73,6 +76,28 @@ impl Workload {
             && self.updated >= self.desired
             && self.total <= self.updated
             && self.available >= self.updated
+    }
+
+    /// What the image field names: its own digest where it has one, else the one that the home knows.
+    pub fn digest(&self) -> Option<Digest> {
+        self.field()
+            .and_then(|field| field.digest().cloned())
+            .or_else(|| self.reference.as_ref().and_then(|reference| reference.digest().cloned()))
+    }
+
+    /// Whether the image field itself names a digest, so that no tag can move under it.
+    pub fn is_pinned(&self) -> bool {
+        self.field().is_some_and(|field| field.digest().is_some())
+    }
+
+    /// Whether the image field names this release by its digest.
+    pub fn is_pinned_to(&self, release: &Release) -> bool {
+        self.field().is_some_and(|field| field.digest() == Some(&release.digest))
+    }
+
+    /// The image field as a reference; what stands there need not parse.
+    pub(super) fn field(&self) -> Option<ImageReference> {
+        self.image.parse().ok()
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fmt};
+use std::{collections::VecDeque, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,11 @@ impl Actor {
     pub fn engine() -> Self {
         Self("engine".to_owned())
     }
+
+    /// Somebody who changed the workload without asking the engine, and left no name.
+    pub fn somebody() -> Self {
+        Self("a person".to_owned())
+    }
 }
 
 impl fmt::Display for Actor {
@@ -124,6 +129,20 @@ pub struct Rollout {
     pub started_at: Timestamp,
     /// When it entered its phase.
     pub phase_since: Timestamp,
+    /// The image field when the rollout was written down: what its effect replaces. Anything else found there
+    /// before the effect was seen is somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// What a restart asks of the home: the same token twice is one restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// When the effect, or the effect of going back, was first seen in place: timeouts count from here, so that
+    /// time in which no engine lived is nobody's fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_at: Option<Timestamp>,
+    /// Since when everything has been healthy while baking; nothing while it is not. The bake counts from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthy_since: Option<Timestamp>,
     /// Container restarts of the new replicas that had been seen when baking began.
     #[serde(default)]
     pub restarts_at_bake: u32,
@@ -201,12 +220,27 @@ pub struct Record {
     /// How many rollouts there have been.
     #[serde(default)]
     pub rollouts: u64,
-    /// Requests of people that have been obeyed or refused already (the newest few).
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub handled: BTreeSet<RequestId>,
+    /// The digest that the engine wrote last, until somebody else writes another: what tells a person's change
+    /// from our own, and a tag that was put back over our digest from one that never had any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Digest>,
+    /// Requests of people that have been obeyed or refused already: the newest 50, oldest first.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub handled: VecDeque<RequestId>,
 }
 
 impl Record {
+    /// Starts the clocks of the rollout at work anew. To be called once by a home whose replicas died with the
+    /// engine and start from nothing with it: they are owed their whole time again.
+    pub fn home_started(&mut self, now: Timestamp) {
+        if let Some(rollout) = &mut self.rollout {
+            rollout.phase_since = now;
+            rollout.applied_at = rollout.applied_at.map(|_| now);
+            rollout.healthy_since = None;
+            rollout.restarts_at_bake = 0;
+        }
+    }
+
     /// The hold on this digest, if there is one.
     pub fn hold_on(&self, digest: &Digest) -> Option<&Hold> {
         self.holds.iter().find(|hold| hold.digest == *digest)
