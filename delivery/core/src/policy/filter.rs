@@ -1,0 +1,102 @@
+use std::collections::BTreeMap;
+
+use super::{
+    Pattern, PatternError,
+    template::{Piece, Template, TemplateError},
+};
+use crate::resources::FilterTags;
+
+/// Which tags take part, and by which key each is ordered.
+#[derive(Clone, Debug)]
+pub struct TagFilter {
+    pattern: Pattern,
+    /// None: the tag itself is the key.
+    template: Option<Template>,
+}
+
+/// Why a filter cannot be used.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum FilterError {
+    /// The pattern.
+    #[error("filterTags.pattern cannot be used")]
+    Pattern(#[source] PatternError),
+    /// The template.
+    #[error("filterTags.extract cannot be used")]
+    Template(#[source] TemplateError),
+}
+
+impl TagFilter {
+    /// Reads the filter of a policy.
+    pub fn new(spec: &FilterTags) -> Result<Self, FilterError> {
+        let pattern = Pattern::parse(&spec.pattern).map_err(FilterError::Pattern)?;
+        let template = if spec.extract.is_empty() {
+            None
+        } else {
+            Some(Template::parse(&spec.extract, &pattern).map_err(FilterError::Template)?)
+        };
+        Ok(Self { pattern, template })
+    }
+
+    /// The pattern.
+    pub fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// The template that makes keys of tags, where there is one.
+    pub fn extract(&self) -> Option<String> {
+        self.template.as_ref().map(ToString::to_string)
+    }
+
+    /// The key of a tag; none where the tag does not take part.
+    pub fn key(&self, tag: &str) -> Option<String> {
+        match &self.template {
+            None => self.pattern.is_match(tag).then(|| tag.to_owned()),
+            Some(template) => self.pattern.captures(tag).map(|found| template.expand(&found)),
+        }
+    }
+
+    /// The tags that take part, by key.
+    ///
+    /// Of several tags with one key the bytewise smallest stays: Flux keeps the last that it sees, and it lists
+    /// tags from the largest to the smallest.
+    pub fn keys<'t>(&self, tags: impl IntoIterator<Item = &'t str>) -> BTreeMap<String, &'t str> {
+        let mut keys = BTreeMap::new();
+        for tag in tags {
+            if let Some(key) = self.key(tag) {
+                let kept = keys.entry(key).or_insert(tag);
+                *kept = tag.min(*kept);
+            }
+        }
+        keys
+    }
+
+    /// The pieces of the template.
+    pub(super) fn pieces(&self) -> Option<&[Piece]> {
+        self.template.as_ref().map(Template::pieces)
+    }
+}
+
+impl PartialEq for TagFilter {
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern == other.pattern && self.extract() == other.extract()
+    }
+}
+
+impl Eq for TagFilter {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_tags_with_one_key_the_smallest_stays_whatever_their_order() {
+        let filter = TagFilter::new(&FilterTags {
+            pattern: "^(v?)([0-9]+)-.*$".to_owned(),
+            extract: "$2".to_owned(),
+        })
+        .unwrap();
+        let expected = BTreeMap::from([("1".to_owned(), "1-a"), ("2".to_owned(), "v2-a")]);
+        assert_eq!(filter.keys(["v1-x", "1-b", "1-a", "v2-a", "x"]), expected);
+        assert_eq!(filter.keys(["x", "v2-a", "1-a", "1-b", "v1-x"]), expected);
+    }
+}
