@@ -4,8 +4,6 @@ use super::{
     Pattern, PatternError,
     template::{Piece, Template, TemplateError},
 };
-use crate::resources::FilterTags;
-
 /// Which tags take part, and by which key each is ordered.
 #[derive(Clone, Debug)]
 pub struct TagFilter {
@@ -26,13 +24,14 @@ pub enum FilterError {
 }
 
 impl TagFilter {
-    /// Reads the filter of a policy.
-    pub fn new(spec: &FilterTags) -> Result<Self, FilterError> {
-        let pattern = Pattern::parse(&spec.pattern).map_err(FilterError::Pattern)?;
-        let template = if spec.extract.is_empty() {
+    /// Reads a pattern, which matches anywhere in a tag, and a template, which is empty where the tag itself is the
+    /// key.
+    pub fn new(pattern: &str, extract: &str) -> Result<Self, FilterError> {
+        let pattern = Pattern::parse(pattern).map_err(FilterError::Pattern)?;
+        let template = if extract.is_empty() {
             None
         } else {
-            Some(Template::parse(&spec.extract, &pattern).map_err(FilterError::Template)?)
+            Some(Template::parse(extract, &pattern).map_err(FilterError::Template)?)
         };
         Ok(Self { pattern, template })
     }
@@ -90,11 +89,7 @@ mod tests {
 
     #[test]
     fn of_tags_with_one_key_the_smallest_stays_whatever_their_order() {
-        let filter = TagFilter::new(&FilterTags {
-            pattern: "^(v?)([0-9]+)-.*$".to_owned(),
-            extract: "$2".to_owned(),
-        })
-        .unwrap();
+        let filter = TagFilter::new("^(v?)([0-9]+)-.*$", "$2").unwrap();
         let expected = BTreeMap::from([("1".to_owned(), "1-a"), ("2".to_owned(), "v2-a")]);
         assert_eq!(filter.keys(["v1-x", "1-b", "1-a", "v2-a", "x"]), expected);
         assert_eq!(filter.keys(["x", "v2-a", "1-a", "1-b", "v1-x"]), expected);

@@ -162,7 +162,7 @@ impl Policy {
 fn filter(spec: Option<&FilterTags>) -> Result<Option<TagFilter>, PolicyError> {
     // An empty filter takes every tag as it is, like none.
     spec.filter(|spec| !(spec.pattern.is_empty() && spec.extract.is_empty()))
-        .map(TagFilter::new)
+        .map(|spec| TagFilter::new(&spec.pattern, &spec.extract))
         .transpose()
         .map_err(PolicyError::Filter)
 }

@@ -34,7 +34,7 @@ mod warning;
 pub use filter::{FilterError, TagFilter};
 pub use from_resource::{ORDER_ANNOTATION, PolicyError, TAG_ANNOTATION};
 pub use go_syntax::SyntaxError;
-pub use newest::{NewestSelection, ReleaseVerdict, newest};
+pub use newest::{NewestSelection, newest};
 pub use order::{Order, OrderError};
 pub use pattern::{Pattern, PatternError};
 pub use range::Range;

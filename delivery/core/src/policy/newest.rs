@@ -1,7 +1,6 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::{
     duration::Span,
@@ -9,37 +8,14 @@ use crate::{
 };
 
 /// The release that was built last, and why the others are not it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewestSelection {
-    /// The release chosen; none where there was no candidate.
-    pub latest: Option<Release>,
-    /// Every candidate, in the order given.
-    pub candidates: Vec<ReleaseVerdict>,
-}
-
-/// What is made of one candidate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReleaseVerdict {
-    /// The tag under which it was found.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tag: Option<Tag>,
-    /// What it is.
-    pub digest: Digest,
-    /// When it was built, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub built_at: Option<Timestamp>,
-    /// Whether it is the one.
-    pub chosen: bool,
-    /// In words.
+    /// The position of the release chosen; none where there was no candidate.
+    pub chosen: Option<usize>,
+    /// Why that one; empty where there was no candidate.
     pub why: String,
-}
-
-impl NewestSelection {
-    /// Why the one chosen was chosen.
-    pub fn why(&self) -> Option<&str> {
-        self.candidates.iter().find(|one| one.chosen).map(|one| one.why.as_str())
-    }
+    /// For every candidate, in the order given, why it is or is not the one.
+    pub reasons: Vec<String>,
 }
 
 /// Chooses the release that was built last, whatever the order in which they are given.
@@ -57,31 +33,19 @@ pub fn newest(candidates: &[Release]) -> NewestSelection {
     }
     let mut ranked: Vec<usize> = images.values().copied().collect();
     ranked.sort_by_key(|index| Reverse(rank(&candidates[*index])));
-    let best = ranked.first().copied();
+    let Some(best) = ranked.first().copied() else { return NewestSelection::default() };
     let second = ranked.get(1).map(|index| &candidates[*index]);
 
-    let verdict = |(index, candidate): (usize, &Release)| {
-        let stand_in = images.get(&candidate.digest).copied().unwrap_or(index);
-        let why = match best.map(|best| &candidates[best]) {
-            Some(_) if stand_in != index => {
-                format!("the same image as {}", candidates[stand_in].nickname())
-            }
-            Some(_) if best == Some(index) => why_chosen(candidate, second),
-            Some(best) => why_behind(candidate, best),
-            None => String::new(),
-        };
-        ReleaseVerdict {
-            tag: candidate.tag.clone(),
-            digest: candidate.digest.clone(),
-            built_at: candidate.built_at,
-            chosen: best == Some(index),
-            why,
+    let why = why_chosen(&candidates[best], second);
+    let reason = |(index, candidate): (usize, &Release)| match images.get(&candidate.digest) {
+        Some(stand_in) if *stand_in != index => {
+            format!("the same image as {}", candidates[*stand_in].nickname())
         }
+        _ if index == best => why.clone(),
+        _ => why_behind(candidate, &candidates[best]),
     };
-    NewestSelection {
-        latest: best.map(|best| candidates[best].clone()),
-        candidates: candidates.iter().enumerate().map(verdict).collect(),
-    }
+    let reasons = candidates.iter().enumerate().map(reason).collect();
+    NewestSelection { chosen: Some(best), why, reasons }
 }
 
 fn rank(release: &Release) -> (Option<Timestamp>, Option<&Tag>, &Digest) {

@@ -1,15 +1,20 @@
 use std::{cmp::Ordering, fmt};
 
 use super::{Order, TagFilter, shape};
-use crate::{decide::Comparison, image::Release};
+use crate::{
+    decide::Comparison,
+    image::{Release, Tag},
+};
 
 /// The rule that says which tag or release of a repository is the newest.
 ///
 /// Read from an ImagePolicy by [`Policy::from_resource`], or put together by [`Policy::new`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    pub(super) order: Order,
-    pub(super) filter: Option<TagFilter>,
+    /// By what the newest is told from the others.
+    pub order: Order,
+    /// Which tags take part; all of them where there is none.
+    pub filter: Option<TagFilter>,
     /// The order was taken in the stead of the alphabet, which says nothing about commit hashes.
     pub(super) by_default: bool,
 }
@@ -32,16 +37,6 @@ impl Policy {
         Self { order, filter, by_default: false }
     }
 
-    /// By what the newest is told from the others.
-    pub fn order(&self) -> &Order {
-        &self.order
-    }
-
-    /// Which tags take part.
-    pub fn filter(&self) -> Option<&TagFilter> {
-        self.filter.as_ref()
-    }
-
     /// The policy in words.
     pub fn describe(&self) -> String {
         self.to_string()
@@ -56,7 +51,11 @@ impl Policy {
     }
 
     /// Whether a tag passes the filter. Where the order reads tags, it may still leave the tag out.
-    pub fn takes_part(&self, tag: &str) -> bool {
+    pub fn takes_part(&self, tag: &Tag) -> bool {
+        self.passes(tag.as_str())
+    }
+
+    fn passes(&self, tag: &str) -> bool {
         match &self.order {
             Order::Digest(followed) => followed.as_str() == tag,
             _ => self.filter.as_ref().is_none_or(|filter| filter.pattern().is_match(tag)),
@@ -65,7 +64,7 @@ impl Policy {
 
     /// The tags that pass the filter, in the order given.
     pub fn matching<'t>(&self, tags: &'t [String]) -> Vec<&'t str> {
-        tags.iter().map(String::as_str).filter(|tag| self.takes_part(tag)).collect()
+        tags.iter().map(String::as_str).filter(|tag| self.passes(tag)).collect()
     }
 
     /// The error for a repository in which nothing qualifies.
@@ -80,7 +79,7 @@ impl Policy {
     /// The key by which a tag is ordered; none where it does not take part.
     pub(super) fn key(&self, tag: &str) -> Option<String> {
         match (&self.order, &self.filter) {
-            (Order::Digest(_), _) => self.takes_part(tag).then(|| tag.to_owned()),
+            (Order::Digest(_), _) => self.passes(tag).then(|| tag.to_owned()),
             (_, Some(filter)) => filter.key(tag),
             (_, None) => Some(tag.to_owned()),
         }

@@ -228,11 +228,9 @@ fn literal(hir: &Hir) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resources::FilterTags;
 
     fn filter(pattern: &str, extract: &str) -> TagFilter {
-        TagFilter::new(&FilterTags { pattern: pattern.to_owned(), extract: extract.to_owned() })
-            .unwrap()
+        TagFilter::new(pattern, extract).unwrap()
     }
 
     #[test]
