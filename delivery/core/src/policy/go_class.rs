@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::go_syntax::SyntaxError;
 
 /// A place in a pattern.
@@ -75,7 +77,8 @@ pub(super) fn write_literal(output: &mut String, character: char) {
     if character.is_alphanumeric() {
         output.push(character);
     } else {
-        output.push_str(&format!(r"\x{{{:X}}}", u32::from(character)));
+        // Writing to a string cannot fail.
+        let _ = write!(output, r"\x{{{:X}}}", u32::from(character));
     }
 }
 

@@ -150,18 +150,15 @@ impl Rewriter<'_> {
                 self.repeat(begin, &character.to_string(), None)?;
                 return Ok(true);
             }
-            '{' => match self.cursor.take_repeat() {
-                Some((least, most)) => {
-                    let braces = self.cursor.since(begin).to_owned();
-                    let bounds = (least, most);
-                    self.repeat(begin, &braces, Some(bounds))?;
+            '{' => {
+                if let Some(bounds) = self.cursor.take_repeat() {
+                    let braces = self.cursor.since(begin);
+                    self.repeat(begin, braces, Some(bounds))?;
                     return Ok(true);
                 }
-                None => {
-                    self.cursor.take();
-                    self.literal('{');
-                }
-            },
+                self.cursor.take();
+                self.literal('{');
+            }
             '\\' => self.escape()?,
             other => {
                 self.cursor.take();

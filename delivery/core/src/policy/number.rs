@@ -115,7 +115,6 @@ fn round(bits: u64, scale: i64, inexact: bool) -> Option<f64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "the values are exact")]
 mod tests {
     use super::*;
 

@@ -18,9 +18,9 @@ pub enum Order {
     Digest(Tag),
 }
 
-/// Why an order cannot be applied to tags.
+/// Why no tag can be chosen, whatever matches.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum OrderError {
+pub enum SelectError {
     /// One key is not a number, which fails the whole policy, as in Flux.
     #[error(
         "`{key}` is not a number: a numerical order needs every key to be one; let `filterTags.extract` take the number out of the tag, or `filterTags.pattern` leave the tag out"
@@ -52,10 +52,10 @@ impl Order {
     ///
     /// Where two rank the same, the result depends on their order as it does in Flux: the first of equal versions
     /// wins, the last of equal numbers.
-    pub fn latest<S: AsRef<str>>(&self, keys: &[S]) -> Result<Option<usize>, OrderError> {
+    pub fn latest<S: AsRef<str>>(&self, keys: &[S]) -> Result<Option<usize>, SelectError> {
         let keys = || keys.iter().map(AsRef::as_ref).enumerate();
         match self {
-            Self::Newest => Err(OrderError::NeedsBuildTimes),
+            Self::Newest => Err(SelectError::NeedsBuildTimes),
             Self::Digest(tag) => Ok(keys().position(|(_, key)| key == tag.as_str())),
             Self::Alphabetical(SortOrder::Asc) => {
                 Ok(keys().max_by_key(|(_, key)| *key).map(|(index, _)| index))
@@ -122,11 +122,11 @@ fn latest_version<'a>(
 fn latest_number<'a>(
     keys: impl Iterator<Item = (usize, &'a str)>,
     direction: SortOrder,
-) -> Result<Option<usize>, OrderError> {
+) -> Result<Option<usize>, SelectError> {
     let mut latest: Option<(usize, f64)> = None;
     for (index, key) in keys {
         let value =
-            number::parse(key).ok_or_else(|| OrderError::NotANumber { key: key.to_owned() })?;
+            number::parse(key).ok_or_else(|| SelectError::NotANumber { key: key.to_owned() })?;
         let is_behind = latest.is_some_and(|(_, best)| match direction {
             SortOrder::Asc => value < best,
             SortOrder::Desc => value > best,

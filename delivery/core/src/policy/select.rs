@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{NothingMatches, Order, OrderError, Policy, Version};
+use super::{NothingMatches, Order, Policy, SelectError, Version};
 use crate::resources::SortOrder;
 
 /// The tag that a policy chooses, and why the others are not chosen. Printed as it is by `mercurious policy`.
@@ -27,15 +27,6 @@ pub struct TagVerdict {
     pub matched: bool,
     /// In words.
     pub reason: String,
-}
-
-/// Why no choice could be made at all.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the {order} order cannot be applied to the tags")]
-pub struct SelectError {
-    order: &'static str,
-    #[source]
-    source: OrderError,
 }
 
 impl Selection {
@@ -63,11 +54,7 @@ impl Policy {
     pub fn select(&self, tags: &[String]) -> Result<Selection, SelectError> {
         let entries = self.entries(tags);
         let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-        let latest = self
-            .order
-            .latest(&keys)
-            .map_err(|source| SelectError { order: self.order.name(), source })?
-            .map(|index| &entries[index]);
+        let latest = self.order.latest(&keys)?.map(|index| &entries[index]);
         let verdict = |tag: &String| {
             let key = self.key(tag);
             let (matched, reason) = match &key {

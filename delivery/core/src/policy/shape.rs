@@ -1,6 +1,6 @@
 //! What the keys of a filter can look like, read off the structure of its pattern.
 
-use regex_syntax::hir::{Class, Hir, HirKind, Look};
+use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind, Look};
 
 use super::{TagFilter, template::Piece};
 
@@ -90,7 +90,7 @@ fn is_anything(hir: &Hir) -> bool {
     let HirKind::Repetition(repetition) = hir.kind() else { return false };
     let is_any = match repetition.sub.kind() {
         HirKind::Class(Class::Unicode(class)) => {
-            class.ranges().iter().map(|range| range.len()).sum::<usize>() > 0x10_0000
+            class.ranges().iter().map(ClassUnicodeRange::len).sum::<usize>() > 0x10_0000
         }
         _ => false,
     };
@@ -137,7 +137,7 @@ fn varying(hir: &Hir) -> Varying {
         HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) => Varying::Nothing,
         // `[vV]`, as `(?i)v` is written out.
         HirKind::Class(Class::Unicode(class))
-            if class.ranges().iter().map(|range| range.len()).sum::<usize>() <= 3 =>
+            if class.ranges().iter().map(ClassUnicodeRange::len).sum::<usize>() <= 3 =>
         {
             Varying::Nothing
         }
@@ -197,7 +197,7 @@ fn is_hex_digit(hir: &Hir) -> bool {
 fn most_dots(hir: &Hir) -> usize {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => 0,
-        HirKind::Literal(text) => text.0.iter().filter(|byte| **byte == b'.').count(),
+        HirKind::Literal(text) => String::from_utf8_lossy(&text.0).matches('.').count(),
         HirKind::Class(Class::Unicode(class)) => usize::from(
             class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&'.')),
         ),
