@@ -143,6 +143,9 @@ impl Case<'_> {
         let Beginning { kind, release, trigger, by, token } = beginning;
         self.record.rollouts = self.record.rollouts.saturating_add(1);
         let restart = kind == Kind::Restart;
+        // Neither brings another release: there is none to go back to.
+        let stays = restart
+            || (trigger == Trigger::Pin && workload.digest().as_ref() == Some(&release.digest));
         let id = RolloutId(self.record.rollouts);
         let token = token.map(|token| format!("{id}-{token}"));
         self.record.rollout = Some(Rollout {
@@ -150,7 +153,7 @@ impl Case<'_> {
             kind,
             phase: Phase::Pending,
             release: release.clone(),
-            previous: if restart { None } else { self.way_back_from(release) },
+            previous: if stays { None } else { self.way_back_from(release) },
             started_at: self.now,
             phase_since: self.now,
             replaces: Some(workload.image.clone()),
@@ -168,19 +171,17 @@ impl Case<'_> {
         }
     }
 
-    /// The last good release, unless it is held since; else what runs.
+    /// The last good release, unless it is held since; else what runs, which is better than nothing even where a
+    /// person dislikes it.
     fn way_back_from(&self, release: &Release) -> Option<Release> {
-        let known = || {
-            [&self.record.last_good, &self.record.running]
-                .into_iter()
-                .flatten()
-                .map(|deployed| &deployed.release)
-                .filter(|known| known.digest != release.digest)
-        };
-        known()
-            .find(|known| self.is_own(known) && self.record.hold_on(&known.digest).is_none())
-            // What serves now is better than nothing even where a person dislikes it.
-            .or_else(|| known().last())
+        let good = self.record.last_good.as_ref().filter(|good| {
+            self.is_own(&good.release) && self.record.hold_on(&good.release.digest).is_none()
+        });
+        [good, self.record.running.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|deployed| &deployed.release)
+            .find(|known| known.digest != release.digest)
             .cloned()
     }
 

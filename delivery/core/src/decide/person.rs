@@ -70,7 +70,7 @@ impl Case<'_> {
         asked.then(|| self.bake().saturating_sub(self.elapsed(*since)))
     }
 
-    fn notice_during(&mut self, rollout: Rollout, workload: &Workload) -> Option<Decision> {
+    fn notice_during(&mut self, mut rollout: Rollout, workload: &Workload) -> Option<Decision> {
         let digest = workload.digest();
         let on_release = digest.as_ref() == Some(&rollout.release.digest);
         let on_previous = digest.is_some()
@@ -82,6 +82,10 @@ impl Case<'_> {
             _ => on_release,
         };
         if ours {
+            if !workload.is_complete() {
+                // Noted here, so that no lapse is overlooked because a request is handled first.
+                rollout.healthy_since = None;
+            }
             self.record.rollout = Some(rollout);
             return None;
         }

@@ -129,8 +129,9 @@ impl Case<'_> {
             return self.fail(rollout, why, workload);
         }
         let healthy = workload.is_complete();
-        rollout.healthy_since =
-            if healthy { rollout.healthy_since.or(Some(self.now)) } else { None };
+        if healthy {
+            rollout.healthy_since.get_or_insert(self.now);
+        }
         let baked = rollout.healthy_since.map_or(Duration::ZERO, |since| self.elapsed(since));
         let bake_left = self.bake().saturating_sub(baked);
         // From here on a bake that never gets whole, or a check that never answers, is a failure.

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     image::{Digest, Release},
-    rollout::{Actor, Kind, Phase, Rollout, Trigger},
+    rollout::{Actor, Kind, Phase, RequestId, Rollout, Trigger},
 };
 
 /// So many handled requests are remembered: more than can be on their way at once.
@@ -61,10 +61,7 @@ impl<'a> Case<'a> {
         if answer.is_err() {
             self.record = before;
         }
-        self.record.handled.push_back(request.id.clone());
-        while self.record.handled.len() > MOST_HANDLED {
-            self.record.handled.pop_front();
-        }
+        self.remember_handled(request);
         match answer {
             Ok(Done { message, effect }) => {
                 let mut decision = self.conclude(Reason::Obeyed, message);
@@ -75,6 +72,19 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Forgets the oldest, but none that is still asked: it would be obeyed again.
+    fn remember_handled(&mut self, request: &Request) {
+        let desired = self.desired;
+        let asked = |id: &RequestId| desired.requests.iter().any(|request| request.id == *id);
+        let handled = &mut self.record.handled;
+        handled.push_back(request.id.clone());
+        while handled.len() > MOST_HANDLED
+            && let Some(oldest) = handled.iter().position(|id| !asked(id))
+        {
+            handled.remove(oldest);
+        }
+    }
+
     fn deploy(&mut self, release: &Release, by: &Actor, workload: Found<'_>) -> Answer {
         let workload = movable(workload)?;
         self.refuse_foreign(release)?;
@@ -82,7 +92,7 @@ impl<'a> Case<'a> {
         self.lift(&release.digest);
         let replaced = self.leaving(workload);
         match &self.record.rollout {
-            Some(rollout) if deploys(rollout, &release.digest) => {
+            Some(rollout) if proves(rollout, &release.digest) => {
                 return Ok(Done::said(format!("{name} is on its way already")));
             }
             // Anything less than the last good one is proven again.
@@ -193,7 +203,10 @@ impl<'a> Case<'a> {
             );
         };
         let name = release.nickname();
-        let at_work = self.record.rollout.take_if(|rollout| deploys(rollout, &release.digest));
+        let at_work = self
+            .record
+            .rollout
+            .take_if(|rollout| rollout.kind != Kind::Restart && proves(rollout, &release.digest));
         if let Some(rollout) = at_work {
             if self.way_back(&rollout).is_some() {
                 let mut done = self.turn_round(rollout, by, reason.to_owned())?;
@@ -325,11 +338,9 @@ fn movable<'w>(workload: Found<'w>) -> Result<&'w Workload, String> {
     }
 }
 
-/// Whether this rollout brings the workload to this digest.
-fn deploys(rollout: &Rollout, digest: &Digest) -> bool {
-    rollout.kind != Kind::Restart
-        && rollout.phase != Phase::RollingBack
-        && rollout.release.digest == *digest
+/// Whether this rollout ends with this digest proven, if it ends well.
+fn proves(rollout: &Rollout, digest: &Digest) -> bool {
+    rollout.phase != Phase::RollingBack && rollout.release.digest == *digest
 }
 
 fn person<'r>(kind: Kind, release: &'r Release, by: &Actor) -> Beginning<'r> {

@@ -94,14 +94,7 @@ impl Case<'_> {
         let name = release.nickname();
         if let Some(hold) = self.record.hold_on(&release.digest) {
             let message = format!("{name} is in place, and {}; {UNTIL_RESUMED}", held(hold));
-            let complete = self
-                .record
-                .running
-                .as_ref()
-                .is_some_and(|running| running.release.digest == release.digest);
-            // Where it is not up, it is the failed one that nobody took back.
-            let reason = if complete { Reason::UpToDate } else { Reason::Held };
-            return self.conclude(reason, message);
+            return self.conclude(Reason::Held, message);
         }
         if workload.is_pinned() {
             return self.conclude(Reason::UpToDate, format!("{name} runs and is the newest"));
@@ -110,6 +103,14 @@ impl Case<'_> {
             let message = format!(
                 "{name} runs and is the newest; its digest was removed from the image field ({}) after it was \
                  pinned, and is not written again over somebody else",
+                workload.image
+            );
+            return self.conclude(Reason::UpToDate, message);
+        }
+        // Pinning replaces replicas. A sick workload is not moved for that, nor to a digest that it may not have.
+        if !workload.is_complete() || !workload.evidence.is_empty() || workload.digest().is_none() {
+            let message = format!(
+                "{name} is in place by a tag that can move ({}); it is pinned once it is ready",
                 workload.image
             );
             return self.conclude(Reason::UpToDate, message);
