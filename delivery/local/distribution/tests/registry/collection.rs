@@ -114,7 +114,14 @@ async fn an_untagged_image_that_is_still_asked_for_keeps_its_layers() {
 }
 
 /// Pushes as clients do: asks for each blob, sends what is missing, then the manifest. Starts over if a blob went.
-async fn push_as_a_client(registry: &Registry, repository: &str, tag: &str, seed: &str) {
+/// `before_manifest` runs between the two.
+async fn push_as_a_client(
+    registry: &Registry,
+    repository: &str,
+    tag: &str,
+    seed: &str,
+    before_manifest: impl Fn(),
+) {
     let manifest = image_manifest(seed);
     for _ in 0..1000 {
         for blob in image_blobs(seed) {
@@ -123,6 +130,7 @@ async fn push_as_a_client(registry: &Registry, repository: &str, tag: &str, seed
                 registry.push_blob(repository, &blob).await;
             }
         }
+        before_manifest();
         let answer = registry.put_manifest(repository, tag, &manifest).await;
         if answer.status == 201 {
             return;
@@ -143,28 +151,36 @@ async fn assert_whole(registry: &Registry, repository: &str, tag: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_manifest_that_was_accepted_stays_whole_while_garbage_is_collected() {
     let registry = Arc::new(Registry::new());
-    let done = mercurious_runtime::CancellationToken::new();
+    // A collection starts as often as a manifest is about to be sent, so that the two meet and pushes get through.
+    let (about_to_push, mut turns) = tokio::sync::mpsc::channel::<()>(1);
     let collector = {
-        let (registry, done) = (Arc::clone(&registry), done.clone());
+        let registry = Arc::clone(&registry);
         async move {
             let mut removed = 0;
-            while !done.is_cancelled() {
+            while turns.recv().await.is_some() {
                 removed += registry.collect(&[], Duration::ZERO).await.removed;
             }
             removed
         }
     };
-    let pushers = async {
+    let shared = Arc::clone(&registry);
+    let pushers = async move {
         let mut pushers = tokio::task::JoinSet::new();
         for pusher in 0..4 {
-            let registry = Arc::clone(&registry);
+            let (registry, turn) = (Arc::clone(&shared), about_to_push.clone());
             pushers.spawn(async move {
+                let sometimes = || {
+                    if fastrand::u8(0..4) == 0 {
+                        // A collection that waits already is enough.
+                        let _ = turn.try_send(());
+                    }
+                };
                 // Few contents and tags: what one tag lets go another takes up again.
                 for round in 0..60_u32 {
                     let repository = if pusher % 2 == 0 { "one" } else { "team/two" };
                     let seed = format!("{}", (round * 7 + pusher) % 5);
                     let tag = format!("tag-{pusher}");
-                    push_as_a_client(&registry, repository, &tag, &seed).await;
+                    push_as_a_client(&registry, repository, &tag, &seed, sometimes).await;
                     assert_whole(&registry, repository, &tag).await;
                 }
             });
@@ -172,7 +188,7 @@ async fn a_manifest_that_was_accepted_stays_whole_while_garbage_is_collected() {
         while let Some(ended) = pushers.join_next().await {
             ended.unwrap();
         }
-        done.cancel();
+        drop(about_to_push);
     };
     let (removed, ()) = tokio::join!(collector, pushers);
     assert!(removed > 0, "nothing was ever garbage: the test shows nothing");
@@ -231,7 +247,8 @@ async fn run(steps: Vec<Step>) {
                 }
             }
             Step::Image(seed, tag) => {
-                push_as_a_client(&registry, "app", &format!("t{tag}"), &seed.to_string()).await;
+                push_as_a_client(&registry, "app", &format!("t{tag}"), &seed.to_string(), || ())
+                    .await;
             }
             Step::Index(seed, tag) => {
                 let image = image_manifest(&seed.to_string());
