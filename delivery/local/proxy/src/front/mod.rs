@@ -1,0 +1,7 @@
+//! Ports and the connections that clients make to them.
+
+mod connection;
+mod listener;
+mod proxy;
+
+pub use proxy::{FrontProxy, FrontSnapshot, ListenError};
