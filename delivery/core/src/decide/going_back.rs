@@ -11,7 +11,7 @@ use crate::{
 
 impl Case<'_> {
     /// A rollout did not work: it is held, and goes back if it may and can.
-    pub(super) fn fail(&mut self, rollout: Rollout, why: String, workload: &Workload) -> Decision {
+    pub(super) fn fail(&mut self, rollout: Rollout, why: String) -> Decision {
         let release = rollout.release.clone();
         let name = release.nickname();
         if rollout.kind == Kind::Restart {
@@ -42,9 +42,6 @@ impl Case<'_> {
         };
         let message = format!("{name} failed: {why}; {stays}; it is held: {UNTIL_RESUMED}");
         self.end(rollout, Phase::Failed, why);
-        if workload.is_complete() {
-            self.now_runs(&release);
-        }
         self.conclude(Reason::Failed, message)
     }
 

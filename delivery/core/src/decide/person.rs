@@ -24,6 +24,9 @@ impl Case<'_> {
             let changed = running.is_some_and(|running| !names_tag_of(workload, running));
             return changed.then(|| self.changed_by_somebody(workload));
         };
+        // Once somebody else has written, what we wrote before tells nothing about what comes after.
+        self.record.written.take_if(|written| *written != digest);
+        let running = self.record.running.as_ref().map(|running| &running.release);
         match running {
             Some(running) if running.digest == digest => {
                 self.trust_what_baked(workload);

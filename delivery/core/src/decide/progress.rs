@@ -80,7 +80,7 @@ impl Case<'_> {
     /// Applied: waits until all replicas are new and ready.
     fn progress(&mut self, mut rollout: Rollout, workload: &Workload) -> Decision {
         if let Some(why) = definite(workload) {
-            return self.fail(rollout, why, workload);
+            return self.fail(rollout, why);
         }
         let name = rollout.release.nickname();
         if workload.is_complete() {
@@ -101,7 +101,7 @@ impl Case<'_> {
         let lacking = lacking(workload);
         if spent >= self.timeout() {
             let why = format!("not complete after {}: {lacking}", self.desired.rollout.timeout);
-            return self.fail(rollout, why, workload);
+            return self.fail(rollout, why);
         }
         let message = format!(
             "rolling out {name}: {lacking}, {} of {}",
@@ -126,7 +126,7 @@ impl Case<'_> {
                 _ => None,
             });
         if let Some(why) = failure {
-            return self.fail(rollout, why, workload);
+            return self.fail(rollout, why);
         }
         let healthy = workload.is_complete();
         if healthy {
@@ -148,7 +148,7 @@ impl Case<'_> {
         let unasked = healthy && matches!(checks, Checks::Unasked(_));
         if left.is_zero() && !unasked && !(healthy && matches!(checks, Checks::Passed)) {
             let why = format!("not proven healthy within {}: {waiting_on}", seconds(limit));
-            return self.fail(rollout, why, workload);
+            return self.fail(rollout, why);
         }
         let mut message = format!(
             "{}: baking {} of {}",

@@ -45,9 +45,8 @@ impl<'a> Case<'a> {
         self.desired.requests.iter().find(|request| !self.record.handled.contains(&request.id))
     }
 
-    /// Does what a person asks, or says why not; either way it is handled.
+    /// Does what a person asks, or says why not; either way it is handled. Who refuses has changed nothing yet.
     pub(super) fn obey(&mut self, request: &Request, workload: Found<'_>) -> Decision {
-        let before = self.record.clone();
         let by = &request.by;
         let answer = match &request.ask {
             Ask::Deploy(release) => self.deploy(release, by, workload),
@@ -58,9 +57,6 @@ impl<'a> Case<'a> {
             }
             Ask::Resume(digest) => self.resume(digest.as_ref(), by),
         };
-        if answer.is_err() {
-            self.record = before;
-        }
         self.remember_handled(request);
         match answer {
             Ok(Done { message, effect }) => {

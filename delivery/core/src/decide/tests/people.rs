@@ -29,6 +29,30 @@ fn what_a_person_replaced_is_held_and_what_they_set_runs() {
 }
 
 #[test]
+fn what_a_person_replaced_is_not_where_a_failure_goes_back_to() {
+    let mut world = World::with_two();
+    world.set_image(release(0).image());
+    world.push(Behaviour::Crashes);
+    world.settle();
+    assert_eq!(world.image_number(), Some(0));
+    assert!(world.holds(1) && world.holds(2));
+}
+
+#[test]
+fn what_we_wrote_before_somebody_else_did_is_theirs_when_they_write_it() {
+    let mut world = World::settled();
+    world.automatic_rollback = false;
+    world.push(Behaviour::Crashes);
+    world.until(Reason::Failed);
+    world.set_image(release(0).image());
+    world.settle();
+    world.set_image(release(1).image());
+    world.settle();
+    assert_eq!((world.running(), world.image_number()), (Some(1), Some(1)));
+    assert!(world.holds(0) && !world.holds(1));
+}
+
+#[test]
 fn a_tag_whose_digest_comes_later_is_a_change_already() {
     let mut world = World::with_two();
     world.set_image(format!("{}:{}", repository(), release(0).tag.unwrap()));
@@ -189,4 +213,17 @@ fn a_tag_in_place_is_pinned_only_where_that_breaks_nothing() {
         assert_eq!(world.image.contains('@'), pinned, "{behaviour:?} {:#?}", world.record.history);
         assert_eq!(world.holds(1), pinned, "{behaviour:?}");
     }
+    // Not even where there is a good one that nobody holds.
+    let mut world = World::settled();
+    world.suspended = true;
+    world.push(Behaviour::FailsCheck);
+    world.set_image(format!("{}:{}", repository(), release(1).tag.unwrap()));
+    world.steps();
+    world.wait(8);
+    world.steps();
+    assert_eq!((world.running(), world.good()), (Some(1), Some(0)));
+    world.record.holds.clear();
+    world.suspended = false;
+    world.until(Reason::Failed);
+    assert_eq!(world.image_number(), Some(1));
 }

@@ -1,4 +1,4 @@
-use super::world::{Behaviour, Look, World, foreign, release};
+use super::world::{BAKE, Behaviour, Look, World, foreign, release};
 use crate::{
     decide::{Candidate, Comparison, Decision, Effect, Reason, WorkloadState, decide},
     rollout::{Actor, Kind, Phase, Trigger},
@@ -127,6 +127,20 @@ fn a_hold_that_the_comparison_does_not_know_yet_is_compared_by_build_time() {
         versus_held.clear();
     }
     assert_eq!(decide(&desired, &world.observed(), world.now).reason, Reason::Held);
+    // The held one itself needs no comparison, whatever is known of its age.
+    world.selects = None;
+    let mut desired = world.desired();
+    if let Candidate::Selected { versus_held, release, .. } = &mut desired.candidate {
+        versus_held.clear();
+        release.built_at = None;
+    }
+    let decision = decide(&desired, &world.observed(), world.now);
+    assert_eq!(decision.reason, Reason::Held);
+    assert!(
+        decision.message.starts_with("sha-0000002 is held by engine since 2023-"),
+        "{}",
+        decision.message
+    );
 }
 
 #[test]
@@ -154,7 +168,10 @@ fn at_first_sight_what_runs_is_adopted_and_held_against_nobody() {
     let mut world = World::new();
     world.set_image(release(0).image());
     world.look = Look::Fails;
+    world.wait(BAKE - 1);
     let (decision, _) = world.steps();
+    world.wait(BAKE - 1);
+    world.steps();
     assert_eq!((world.running(), world.good()), (Some(0), None));
     assert!(decision.record.holds.is_empty());
     assert_eq!(decision.effect, None);
