@@ -7,6 +7,9 @@
 //! **Guarantees.** A failure changes nothing but what was learned: the cache keeps each answered tag, so the
 //! next attempt goes on where this one stopped. An older build that moves the anchor back is not the newest.
 //!
+//! **Assumptions.** A cache belongs to one question: ask with an empty one after the anchor, the platform or what is
+//! wanted was changed.
+//!
 //! **Caveats.** A tag that moved behind the anchor's back is seen when [`Question::thorough`] is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,14 +93,21 @@ impl RegistryClient {
         let unmoved = anchored.is_some() && anchored == cache.anchor;
         if !unmoved || question.thorough {
             cache.anchor = None;
+            if let Some(anchor) = question.anchor {
+                match &anchored {
+                    Some(digest) => cache.tags.insert(anchor.clone(), digest.clone()),
+                    None => cache.tags.remove(anchor),
+                };
+            }
             let named = match &anchored {
-                Some(digest) if !question.thorough && !before.tags.is_empty() => {
+                // From a cache that was complete one step leads to the next complete one.
+                Some(digest) if !question.thorough && before.anchor.is_some() => {
                     self.follow_anchor(question, digest, &wanted, cache).await?
                 }
                 _ => false,
             };
             if !named {
-                self.catch_up(question, anchored.as_ref(), &wanted, cache).await?;
+                self.catch_up(question, &wanted, cache).await?;
             }
             cache.anchor.clone_from(&anchored);
         }
@@ -127,7 +137,11 @@ impl RegistryClient {
         wanted: &impl Fn(&Tag) -> bool,
         cache: &mut NewestCache,
     ) -> Result<bool, RegistryError> {
-        if cache.tags.iter().any(|(tag, known)| known == digest && wanted(tag)) {
+        let named_before = cache
+            .tags
+            .iter()
+            .any(|(tag, known)| known == digest && question.anchor != Some(tag) && wanted(tag));
+        if named_before && cache.digests.contains_key(digest) {
             return Ok(true); // moved to an image that is known
         }
         let known = self.learn(question, digest, question.anchor).await?;
@@ -147,7 +161,6 @@ impl RegistryClient {
     async fn catch_up(
         &self,
         question: Question<'_>,
-        anchored: Option<&Digest>,
         wanted: &impl Fn(&Tag) -> bool,
         cache: &mut NewestCache,
     ) -> Result<(), RegistryError> {
@@ -157,10 +170,8 @@ impl RegistryClient {
             .into_iter()
             .filter(|tag| wanted(tag) || question.anchor == Some(tag))
             .collect();
-        cache.tags.retain(|tag, _| listed.contains(tag));
-        if let (Some(anchor), Some(digest)) = (question.anchor, anchored) {
-            cache.tags.insert(anchor.clone(), digest.clone());
-        }
+        // The anchor was looked at already, and may have been pushed after the list was made.
+        cache.tags.retain(|tag, _| question.anchor == Some(tag) || listed.contains(tag));
         let unseen: Vec<&Tag> = listed
             .iter()
             .filter(|tag| Some(*tag) != question.anchor)

@@ -52,7 +52,10 @@ pub(crate) fn configuration(extra_cas: &[Vec<u8>]) -> Result<ClientConfig, TlsEr
             builder.with_root_certificates(given(extra)?)
         }
     };
-    Ok(verified.with_no_client_auth())
+    let mut configuration = verified.with_no_client_auth();
+    // A configuration of one's own is taken as it is: without this no connection would speak HTTP/2.
+    configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(configuration)
 }
 
 fn given(extra: Vec<CertificateDer<'static>>) -> Result<RootCertStore, TlsError> {

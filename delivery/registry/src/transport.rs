@@ -358,7 +358,6 @@ fn tls_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls.to_string());
     }
-    // An io::Error's source is its content's source: the content itself must be asked for.
-    let inner = error.downcast_ref::<std::io::Error>()?.get_ref()?;
-    inner.downcast_ref::<rustls::Error>().map(ToString::to_string)
+    // An io::Error's source is its content's source, so the content itself must be asked for; it may be one more.
+    tls_problem(error.downcast_ref::<std::io::Error>()?.get_ref()?)
 }
