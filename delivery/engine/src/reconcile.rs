@@ -61,10 +61,11 @@ impl Reconciler {
             failures: 0,
         };
         let mut changes = self.ports.workloads.changes();
+        let stopping = self.stopping.clone();
         let mut in_a_row = 0;
         loop {
             let step = tokio::select! {
-                () = self.stopping.cancelled() => return,
+                () = stopping.cancelled() => return,
                 step = self.step(&mut memory) => step,
             };
             let pause = match step {

@@ -1,0 +1,146 @@
+//! What a look costs and what it finds.
+
+mod world;
+
+use std::collections::BTreeSet;
+
+use jiff::{Timestamp, ToSpan as _};
+use mercurious_core::{decide::Candidate, rollout::Record};
+use mercurious_engine::{LookDepth, Seen, choose, look};
+use world::{FakeRegistry, place, policy};
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+async fn poll(registry: &FakeRegistry, seen: &Seen) -> Seen {
+    look(registry, &place(), &[policy()], seen, LookDepth::Poll, now()).await.unwrap().seen
+}
+
+fn chosen(seen: &Seen) -> String {
+    match choose(&policy(), seen, None, None, &Record::default()) {
+        Candidate::Selected { release, .. } => release.tag.unwrap().to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_poll_is_one_head_and_nothing_else() {
+    let registry = FakeRegistry::default();
+    registry.push(&["latest", "sha-0a1b2c3"], 1);
+    let seen = poll(&registry, &Seen::default()).await;
+    registry.spent();
+    let again = look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, now()).await.unwrap();
+    assert_eq!(registry.spent(), (1, 0, 0));
+    assert!(!again.changed);
+}
+
+#[tokio::test]
+async fn a_new_image_costs_its_resolution_and_one_head_on_its_commit_tag() {
+    let registry = FakeRegistry::default();
+    registry.push(&["latest", "sha-ffffff1"], 1);
+    let seen = poll(&registry, &Seen::default()).await;
+    registry.spent();
+    registry.push(&["sha-0a1b2c3", "latest"], 2);
+    let seen = poll(&registry, &seen).await;
+    assert_eq!(registry.spent(), (2, 1, 0));
+    assert_eq!(chosen(&seen), "sha-0a1b2c3");
+}
+
+#[tokio::test]
+async fn a_thousand_tags_cost_one_head_each_once() {
+    let registry = FakeRegistry::default();
+    for number in 0..1000_i64 {
+        registry.push(&[&format!("sha-{:07x}", number * 7919 % 0x0fff_ffff)], number);
+    }
+    let newest = registry.push(&["sha-0000000", "latest"], 5000);
+    let seen = poll(&registry, &Seen::default()).await;
+    let (heads, resolves, lists) = registry.spent();
+    assert!(heads <= 1002, "{heads}");
+    assert!(resolves <= 1001, "{resolves}");
+    assert_eq!(lists, 1);
+    assert_eq!(seen.releases.get(&newest.digest).unwrap().built_at, newest.built_at);
+    poll(&registry, &seen).await;
+    assert_eq!(registry.spent(), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn r04_hash_tags_are_ordered_by_time_not_alphabet() {
+    for seed in 0..50 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let registry = FakeRegistry::default();
+        let mut last = String::new();
+        for number in 0..100 {
+            last = format!("sha-{:07x}", random.u32(..0x0fff_ffff));
+            registry.push(&[&last], number);
+        }
+        let seen = poll(&registry, &Seen::default()).await;
+        assert_eq!(chosen(&seen), last, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_look_changes_nothing() {
+    let registry = FakeRegistry::default();
+    registry.push(&["latest", "sha-0a1b2c3"], 1);
+    let seen = poll(&registry, &Seen::default()).await;
+    registry.push(&["latest", "sha-0a1b2c4"], 2);
+    registry.failing.store(true, std::sync::atomic::Ordering::SeqCst);
+    let error = look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, now()).await.unwrap_err();
+    assert!(matches!(
+        choose(&policy(), &seen, Some(&error.to_string()), None, &Record::default()),
+        Candidate::Unknown { message } if message.contains("503")
+    ));
+}
+
+#[tokio::test]
+async fn a_hint_finds_a_tag_that_moved_without_latest() {
+    let registry = FakeRegistry::default();
+    registry.push(&["latest", "sha-0a1b2c3"], 1);
+    let seen = poll(&registry, &Seen::default()).await;
+    let moved = registry.push(&["sha-0a1b2c3"], 9);
+    let depth = LookDepth::Full { moved: BTreeSet::from(["sha-0a1b2c3".parse().unwrap()]) };
+    let seen = look(&registry, &place(), &[policy()], &seen, depth, now()).await.unwrap().seen;
+    let Candidate::Selected { release, .. } = choose(&policy(), &seen, None, None, &Record::default()) else {
+        panic!("nothing selected");
+    };
+    assert_eq!(release.digest, moved.digest);
+}
+
+#[tokio::test]
+async fn tags_are_listed_again_after_a_while_whatever_the_anchor_says() {
+    let registry = FakeRegistry::default();
+    registry.push(&["latest", "sha-0a1b2c3"], 1);
+    let seen = poll(&registry, &Seen::default()).await;
+    registry.push(&["sha-0a1b2c4"], 2);
+    let seen = poll(&registry, &seen).await;
+    assert_eq!(chosen(&seen), "sha-0a1b2c3");
+    let later = now().checked_add(10.minutes()).unwrap();
+    let seen = look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, later).await.unwrap().seen;
+    assert_eq!(chosen(&seen), "sha-0a1b2c4");
+}
+
+#[tokio::test]
+async fn an_unusable_newest_image_is_said_and_not_passed_over() {
+    let registry = FakeRegistry::default();
+    registry.push(&["latest", "sha-0a1b2c3"], 1);
+    let seen = poll(&registry, &Seen::default()).await;
+    let foreign = registry.push(&["latest", "sha-0a1b2c4"], 2);
+    registry.unusable.lock().unwrap().insert(foreign.digest, "only for linux/s390x".into());
+    let seen = poll(&registry, &seen).await;
+    assert!(matches!(
+        choose(&policy(), &seen, None, None, &Record::default()),
+        Candidate::Unknown { message } if message.contains("linux/s390x")
+    ));
+}
+
+#[tokio::test]
+async fn r05_a_policy_that_matches_nothing_is_an_error_that_says_so() {
+    let registry = FakeRegistry::default();
+    registry.push(&["main-0a1b2c3", "latest"], 1);
+    let seen = poll(&registry, &Seen::default()).await;
+    assert!(matches!(
+        choose(&policy(), &seen, None, None, &Record::default()),
+        Candidate::Empty { message } if message.contains("none of 2 tags")
+    ));
+}
