@@ -76,7 +76,7 @@ pub(crate) async fn send(
     let known = sessions.get(&key);
     if let Some(session) = &known {
         match transport.send(request, session.header.as_ref()).await? {
-            Reply::Good(answer) => return Ok(answer),
+            Reply::Good(answer) => return Ok(*answer),
             Reply::Refused(refusal) if refusal.is_about_access() => refused = Some(refusal),
             Reply::Refused(refusal) => return Err(refusal.into_error(&request.what)),
         }
@@ -87,7 +87,7 @@ pub(crate) async fn send(
         && known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &session))
     {
         match transport.send(request, session.header.as_ref()).await? {
-            Reply::Good(answer) => return Ok(answer),
+            Reply::Good(answer) => return Ok(*answer),
             Reply::Refused(refusal) if refusal.is_about_access() => refused = Some(refusal),
             Reply::Refused(refusal) => return Err(refusal.into_error(&request.what)),
         }
@@ -119,7 +119,7 @@ impl Walk<'_> {
             match self.transport.send(self.request, None).await? {
                 Reply::Good(answer) => {
                     self.sessions.keep(self.key, Session { header: None, expires: None });
-                    return Ok(answer);
+                    return Ok(*answer);
                 }
                 Reply::Refused(refusal) if refusal.is_about_access() => {
                     self.challenges = Arc::new(challenges_of(&refusal.headers));
@@ -209,7 +209,7 @@ impl Walk<'_> {
                             .sessions
                             .keep(self.key.clone(), Session { header: None, expires: None }),
                     }
-                    return Ok(Some(answer));
+                    return Ok(Some(*answer));
                 }
                 Reply::Refused(refusal) if refusal.is_about_access() => {
                     let challenges = challenges_of(&refusal.headers);

@@ -46,19 +46,16 @@ impl BlobReader {
                 after: if until == self.deadline { self.allowed } else { self.idle },
             })?
             .map_err(|error| failure(&self.what, &self.host, self.idle, &error))?;
-        match chunk {
-            Some(chunk) => {
-                self.read += chunk.len() as u64;
-                if self.read > self.blob.size {
-                    return Err(self.bad(format!("it is longer than {} bytes", self.blob.size)));
-                }
-                self.hash.update(&chunk);
-                Ok(Some(chunk))
+        if let Some(chunk) = chunk {
+            self.read += chunk.len() as u64;
+            if self.read > self.blob.size {
+                return Err(self.bad(format!("it is longer than {} bytes", self.blob.size)));
             }
-            None => {
-                self.done = true;
-                self.finish().map(|()| None)
-            }
+            self.hash.update(&chunk);
+            Ok(Some(chunk))
+        } else {
+            self.done = true;
+            self.finish().map(|()| None)
         }
     }
 

@@ -81,20 +81,17 @@ impl<'a> Reader<'a> {
     fn value(&mut self) -> Option<String> {
         let mut ahead = Reader { rest: self.rest.strip_prefix('=')? };
         ahead.skip_blanks();
-        let value = match ahead.rest.strip_prefix('"') {
-            Some(inside) => {
-                ahead.rest = inside;
-                ahead.quoted()?
+        let value = if let Some(inside) = ahead.rest.strip_prefix('"') {
+            ahead.rest = inside;
+            ahead.quoted()?
+        } else {
+            let end = ahead.rest.find([',', ' ', '\t']).unwrap_or(ahead.rest.len());
+            let (value, rest) = ahead.rest.split_at(end);
+            ahead.rest = rest;
+            if value.is_empty() || value.starts_with('=') {
+                return None;
             }
-            None => {
-                let end = ahead.rest.find([',', ' ', '\t']).unwrap_or(ahead.rest.len());
-                let (value, rest) = ahead.rest.split_at(end);
-                ahead.rest = rest;
-                if value.is_empty() || value.starts_with('=') {
-                    return None;
-                }
-                value.to_owned()
-            }
+            value.to_owned()
         };
         self.rest = ahead.rest;
         Some(value)

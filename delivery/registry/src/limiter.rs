@@ -109,7 +109,7 @@ impl Limiter {
         let now = Instant::now();
         act(hosts.entry(host.to_owned()).or_insert_with(|| Host {
             slots: Arc::new(Semaphore::new(self.limits.concurrency.max(1))),
-            next: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
+            next: now.checked_sub(Duration::from_hours(1)).unwrap_or(now),
             closed_until: None,
         }))
     }

@@ -270,11 +270,11 @@ fn choose(
         if release.built_at.is_none() {
             answer.undated.insert(tag.clone());
             if Some(digest) == anchored {
-                pointed_at = better(pointed_at, release, anchor);
+                pointed_at = Some(better(pointed_at, release, anchor));
             }
             continue;
         }
-        answer.newest = better(answer.newest, release, anchor);
+        answer.newest = Some(better(answer.newest, release, anchor));
     }
     if answer.newest.is_none() {
         answer.newest = pointed_at;
@@ -283,13 +283,15 @@ fn choose(
 }
 
 /// The later build; of the same image the tag that says most, which is not the anchor.
-fn better(best: Option<Release>, next: Release, anchor: Option<&Tag>) -> Option<Release> {
-    let Some(best) = best else { return Some(next) };
+fn better(best: Option<Release>, next: Release, anchor: Option<&Tag>) -> Release {
     let rank = |release: &Release| {
         let named_by_anchor = release.tag.as_ref() == anchor;
         (release.built_at, release.digest.clone(), !named_by_anchor, release.tag.clone())
     };
-    Some(if rank(&next) > rank(&best) { next } else { best })
+    match best {
+        Some(best) if rank(&best) >= rank(&next) => best,
+        _ => next,
+    }
 }
 
 /// `sha256-<hex>`, with or without an ending: signatures, attestations and other referrers.

@@ -208,6 +208,6 @@ impl Refusal {
 
 #[derive(Debug)]
 pub(crate) enum Reply {
-    Good(Answer),
+    Good(Box<Answer>),
     Refused(Refusal),
 }

@@ -109,7 +109,8 @@ impl RegistryClient {
             labels: configuration.labels_of_config(),
             created: configuration.created().as_deref(),
         };
-        let mut platforms: BTreeSet<Platform> = index.iter().flat_map(platforms_of).collect();
+        let mut platforms: BTreeSet<Platform> =
+            index.iter().flat_map(|index| platforms_of(index)).collect();
         if platforms.is_empty() {
             platforms.insert(own.clone());
         }
@@ -164,21 +165,20 @@ impl RegistryClient {
         if blob.size > MOST_OF_A_CONFIGURATION {
             return Err(bad(format!("it is longer than {MOST_OF_A_CONFIGURATION} bytes")));
         }
-        let bytes = match self.documents().get(repository, &blob.digest).await {
-            Some(bytes) => bytes,
-            None => {
-                let bytes = self.blob_bytes(repository, blob, keychain).await?;
-                self.documents().put(repository, &blob.digest, &bytes).await;
-                bytes
-            }
+        let bytes = if let Some(bytes) = self.documents().get(repository, &blob.digest).await {
+            bytes
+        } else {
+            let bytes = self.blob_bytes(repository, blob, keychain).await?;
+            self.documents().put(repository, &blob.digest, &bytes).await;
+            bytes
         };
         serde_json::from_slice(&bytes).map_err(|error| bad(format!("it cannot be read: {error}")))
     }
 }
 
 enum Shape {
-    Index(ImageIndex),
-    Manifest(ImageManifest),
+    Index(Box<ImageIndex>),
+    Manifest(Box<ImageManifest>),
 }
 
 #[derive(serde::Deserialize)]
@@ -203,9 +203,11 @@ impl Shape {
             None => outline.manifests.is_some(),
         };
         if is_index {
-            serde_json::from_slice(bytes).map(Self::Index).map_err(bad)
+            serde_json::from_slice(bytes).map(|index| Self::Index(Box::new(index))).map_err(bad)
         } else {
-            serde_json::from_slice(bytes).map(Self::Manifest).map_err(bad)
+            serde_json::from_slice(bytes)
+                .map(|manifest| Self::Manifest(Box::new(manifest)))
+                .map_err(bad)
         }
     }
 }

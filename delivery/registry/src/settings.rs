@@ -20,7 +20,7 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(5),
             headers: Duration::from_secs(30),
-            whole: Duration::from_secs(60),
+            whole: Duration::from_mins(1),
             idle: Duration::from_secs(30),
             slowest: 16 * 1024,
         }

@@ -157,7 +157,7 @@ mod tests {
             Some(RateLimit {
                 limit: Some(100),
                 remaining: 76,
-                window: Some(Duration::from_secs(21600))
+                window: Some(Duration::from_hours(6))
             })
         );
     }

@@ -131,7 +131,7 @@ fn oauth(
 
 fn read(reply: Reply, what: &str) -> Result<TokenReply, RegistryError> {
     let answer = match reply {
-        Reply::Good(answer) => answer,
+        Reply::Good(answer) => *answer,
         Reply::Refused(refusal) => {
             return Ok(TokenReply::Refused(format!("no token: {}", refusal.outcome())));
         }

@@ -179,7 +179,7 @@ impl Transport {
             Want::Stream => (Bytes::new(), Some(response)),
             Want::Body { limit } => (self.whole(request, &url, response, limit).await?, None),
         };
-        Ok(Reply::Good(Answer { status, headers, url, body, stream }))
+        Ok(Reply::Good(Box::new(Answer { status, headers, url, body, stream })))
     }
 
     fn refused(

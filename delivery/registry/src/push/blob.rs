@@ -323,7 +323,7 @@ impl Upload<'_> {
                 .await;
         }
         match self.client.transport().send(request, None).await? {
-            crate::request::Reply::Good(answer) => Ok(answer),
+            crate::request::Reply::Good(answer) => Ok(*answer),
             crate::request::Reply::Refused(refusal) => Err(refusal.into_error(&self.what)),
         }
     }

@@ -131,9 +131,12 @@ async fn many_at_once_get_one_token() {
 async fn r38_a_rotated_secret_beside_the_old_one_works() {
     let new = basic("robot:new");
     let liar = with_tokens(
-        move |asked| match asked.header("authorization") == new {
-            true => Told::json(r#"{"token":"good"}"#),
-            false => Told::new(401).body(r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#),
+        move |asked| {
+            if asked.header("authorization") == new {
+                Told::json(r#"{"token":"good"}"#)
+            } else {
+                Told::new(401).body(r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#)
+            }
         },
         |auth| auth == "Bearer good",
     );
@@ -186,9 +189,12 @@ async fn r46_a_refusal_tells_each_source_tried_and_no_secret() {
 #[tokio::test]
 async fn a_basic_registry_is_greeted_with_basic_from_then_on() {
     let good = basic("u:p");
-    let liar = Liar::new(move |asked| match asked.header("authorization") == good {
-        true => Told::ok("").header("docker-content-digest", Digest::of(b"x")),
-        false => Told::new(401).header("www-authenticate", "Basic realm=\"r\""),
+    let liar = Liar::new(move |asked| {
+        if asked.header("authorization") == good {
+            Told::ok("").header("docker-content-digest", Digest::of(b"x"))
+        } else {
+            Told::new(401).header("www-authenticate", "Basic realm=\"r\"")
+        }
     });
     let keychain = keychain(&serde_json::json!({liar.host.clone(): {"auth": "dTpw"}}));
     let (client, repository) = (client(), repository(&liar));
@@ -335,10 +341,13 @@ async fn a_registry_that_wants_another_scope_gets_it() {
 #[tokio::test]
 async fn basic_is_used_where_the_bearer_realm_is_unfit() {
     let good = basic("u:p");
-    let liar = Liar::new(move |asked| match asked.header("authorization") == good {
-        true => Told::ok("").header("docker-content-digest", Digest::of(b"x")),
-        false => Told::new(401)
-            .header("www-authenticate", r#"Bearer realm="not a url",scope="*",Basic realm="r""#),
+    let liar = Liar::new(move |asked| {
+        if asked.header("authorization") == good {
+            Told::ok("").header("docker-content-digest", Digest::of(b"x"))
+        } else {
+            Told::new(401)
+                .header("www-authenticate", r#"Bearer realm="not a url",scope="*",Basic realm="r""#)
+        }
     });
     let keychain = keychain(&serde_json::json!({liar.host.clone(): {"auth": "dTpw"}}));
     client().head(&repository(&liar), "latest", &keychain).await.unwrap();

@@ -1,5 +1,7 @@
 //! The client against servers that lie, fail and stall, and against a real registry.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 mod auth;
 mod blobs;
 mod encrypted;

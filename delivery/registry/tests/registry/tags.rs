@@ -122,9 +122,12 @@ async fn the_next_page_is_not_sought_elsewhere() {
 
 #[tokio::test]
 async fn a_registry_that_dislikes_the_page_size_is_asked_without() {
-    let liar = Liar::new(|asked| match asked.target.contains("n=") {
-        true => Told::new(405).body(r#"{"errors":[{"code":"UNSUPPORTED"}]}"#),
-        false => page(&["a"]),
+    let liar = Liar::new(|asked| {
+        if asked.target.contains("n=") {
+            Told::new(405).body(r#"{"errors":[{"code":"UNSUPPORTED"}]}"#)
+        } else {
+            page(&["a"])
+        }
     });
     assert_eq!(list(&liar).await.unwrap(), ["a"]);
 }
