@@ -99,12 +99,24 @@ impl RegistryClient {
         blob: &BlobDescriptor,
         keychain: &Keychain,
     ) -> Result<BlobReader, RegistryError> {
+        self.open_blob(repository, blob, keychain, false).await
+    }
+
+    /// `once` leaves trying again to a caller who does so for the whole transfer.
+    async fn open_blob(
+        &self,
+        repository: &Repository,
+        blob: &BlobDescriptor,
+        keychain: &Keychain,
+        once: bool,
+    ) -> Result<BlobReader, RegistryError> {
         let endpoint = self.endpoint(repository)?;
         let what = format!("the blob {} of {repository}", blob.digest.short());
         let url = endpoint.url(&format!("{}/blobs/{}", repository.path(), blob.digest));
-        let request = Request::new(Method::GET, url, what.clone())
+        let mut request = Request::new(Method::GET, url, what.clone())
             .want(Want::Stream)
             .redirects(Redirects::Elsewhere);
+        request.once = once;
         let answer = self.send(repository, &endpoint, &Actions::Pull, keychain, &request).await?;
         let bad = |problem: String| RegistryError::BadAnswer { what: what.clone(), problem };
         let response = match answer.stream {
@@ -140,7 +152,7 @@ impl RegistryClient {
         let what = blob.digest.short();
         self.transport()
             .with_retries(what, || async {
-                let mut reader = self.blob(repository, blob, keychain).await?;
+                let mut reader = self.open_blob(repository, blob, keychain, true).await?;
                 let mut bytes = BytesMut::new();
                 while let Some(chunk) = reader.next().await? {
                     bytes.extend_from_slice(&chunk);
@@ -162,7 +174,7 @@ impl RegistryClient {
         let what = blob.digest.short();
         self.transport()
             .with_retries(what, || async {
-                let mut reader = self.blob(repository, blob, keychain).await?;
+                let mut reader = self.open_blob(repository, blob, keychain, true).await?;
                 let directory = directory_of(path).to_owned();
                 let mut file =
                     blocking(path, move || tempfile::NamedTempFile::new_in(directory)).await?;

@@ -26,24 +26,30 @@ struct Answer {
 
 /// The credential that the helper holds for a server; `None` where it has none.
 pub(super) async fn ask(name: &str, server: &str) -> Result<Option<Credential>, CredentialsError> {
-    ask_within(name, server, DEADLINE).await
-}
-
-async fn ask_within(
-    name: &str,
-    server: &str,
-    deadline: Duration,
-) -> Result<Option<Credential>, CredentialsError> {
     let program = format!("docker-credential-{name}");
-    let failed = |problem: String| CredentialsError::Helper { program: program.clone(), problem };
+    // The name comes from a file: it must not lead out of the search path.
     if name.is_empty()
         || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     {
-        return Err(failed("its name is not that of a program".to_owned()));
+        let problem = "its name is not that of a program".to_owned();
+        return Err(CredentialsError::Helper { program, problem });
     }
-    let (succeeded, output) = tokio::time::timeout(deadline, run(&program, server))
+    ask_program(&program, server, DEADLINE).await
+}
+
+async fn ask_program(
+    program: &str,
+    server: &str,
+    deadline: Duration,
+) -> Result<Option<Credential>, CredentialsError> {
+    let failed =
+        |problem: String| CredentialsError::Helper { program: program.to_owned(), problem };
+    let (succeeded, output) = tokio::time::timeout(deadline, run(program, server))
         .await
-        .map_err(|_| CredentialsError::HelperTimeout { program: program.clone(), after: deadline })?
+        .map_err(|_| CredentialsError::HelperTimeout {
+            program: program.to_owned(),
+            after: deadline,
+        })?
         .map_err(|error| failed(error.to_string()))?;
     if !succeeded {
         let text = String::from_utf8_lossy(&output);
@@ -100,5 +106,54 @@ mod tests {
     async fn an_absent_helper_is_named() {
         let error = ask("of-nobody", "h.io").await.unwrap_err().to_string();
         assert!(error.contains("docker-credential-of-nobody"), "{error}");
+    }
+
+    async fn with_script(script: &str) -> Result<Option<Credential>, CredentialsError> {
+        with_script_within(script, DEADLINE).await
+    }
+
+    /// A helper that runs this shell script.
+    async fn with_script_within(
+        script: &str,
+        deadline: Duration,
+    ) -> Result<Option<Credential>, CredentialsError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("docker-credential-test");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // Another test's fork may hold the script open for writing for a moment: "text file busy".
+        loop {
+            let answer = ask_program(path.to_str().unwrap(), "https://h.io", deadline).await;
+            match answer {
+                Err(CredentialsError::Helper { problem, .. }) if problem.contains("busy") => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_helper_is_given_the_server_and_its_answer_is_read() {
+        let script = r#"[ "$1" = get ] && [ "$(cat)" = https://h.io ] && echo '{"ServerURL":"x","Username":"u","Secret":"p"}'"#;
+        let Ok(Some(Credential::Basic { username, password })) = with_script(script).await else {
+            panic!("the helper's answer was not read");
+        };
+        assert_eq!((username.as_str(), password.expose_secret()), ("u", "p"));
+        let token = with_script(r#"echo '{"Username":"<token>","Secret":"t"}'"#).await.unwrap();
+        assert!(matches!(token, Some(Credential::IdentityToken(_))));
+    }
+
+    #[tokio::test]
+    async fn nothing_found_is_an_answer_and_failures_tell_no_secret() {
+        let none = with_script("echo credentials not found in native keychain; exit 1").await;
+        assert!(none.unwrap().is_none());
+        for script in ["echo hunter2; exit 1", "echo hunter2", "kill -9 $$"] {
+            let error = with_script(script).await.unwrap_err();
+            assert!(matches!(error, CredentialsError::Helper { .. }), "{error:?}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+        let slow =
+            with_script_within("exec sleep 60", Duration::from_millis(100)).await.unwrap_err();
+        assert!(matches!(slow, CredentialsError::HelperTimeout { .. }), "{slow:?}");
     }
 }

@@ -203,7 +203,9 @@ impl Upload<'_> {
                 .append_pair("mount", self.blob.digest.as_str())
                 .append_pair("from", from.path());
         }
-        let request = Request::new(Method::POST, url, self.what.clone());
+        let mut request = Request::new(Method::POST, url, self.what.clone());
+        // An upload is tried again as a whole; a mount has only this request.
+        request.once = from.is_none();
         let answer = self
             .client
             .send(self.repository, &self.endpoint, actions, self.keychain, &request)

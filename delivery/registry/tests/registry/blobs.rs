@@ -83,3 +83,14 @@ async fn the_end_of_a_stream_is_reached_only_with_the_right_digest() {
         assert_eq!(pieces.is_ok(), good);
     }
 }
+
+#[tokio::test]
+async fn a_transfer_is_tried_again_as_a_whole_and_not_more_often_than_told() {
+    let liar = Liar::new(|_| Told::new(503));
+    let error = client()
+        .blob_bytes(&repository(&liar), &descriptor(b"content"), &Keychain::anonymous())
+        .await
+        .unwrap_err();
+    assert_eq!(error.category(), "unavailable", "{error:?}");
+    assert_eq!(liar.asked().len(), 3);
+}

@@ -151,7 +151,8 @@ async fn without_an_anchor_only_new_tags_are_looked_at() {
 async fn a_failed_look_loses_nothing_and_the_next_attempt_goes_on() {
     let shelf = Shelf::default();
     for number in 0..40 {
-        push(&shelf, number, number == 39);
+        // The anchor is not at the newest build: only the whole list shows that one.
+        push(&shelf, number, number == 5);
     }
     let looks = AtomicUsize::new(0);
     let liar = Liar::new(move |asked| {

@@ -194,3 +194,18 @@ async fn a_file_that_is_gone_is_named() {
         .unwrap_err();
     assert!(error.with_causes().contains("/nowhere/layer"), "{error:?}");
 }
+
+#[tokio::test]
+async fn an_upload_is_tried_again_as_a_whole_and_not_more_often_than_told() {
+    let liar = Liar::new(|asked| match asked.method.as_str() {
+        "HEAD" => Told::new(404),
+        _ => Told::new(503),
+    });
+    let blob = BlobToPush::from_bytes("content");
+    let error = client()
+        .push_blob(&repository(&liar), &blob, None, &Keychain::anonymous())
+        .await
+        .unwrap_err();
+    assert_eq!(error.category(), "unavailable", "{error:?}");
+    assert_eq!(liar.asked().len(), 1 + 3);
+}
