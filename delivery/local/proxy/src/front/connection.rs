@@ -93,8 +93,7 @@ fn builder(tasks: Tasks, settings: &ProxySettings) -> Builder<OnTasks> {
         .timer(TokioTimer::new())
         .header_read_timeout(settings.request_header_timeout)
         .max_buf_size(settings.request_header_bytes.max(SMALLEST_BUFFER))
-        .max_headers(settings.request_header_fields)
-        .pipeline_flush(true);
+        .max_headers(settings.request_header_fields);
     builder
         .http2()
         .timer(TokioTimer::new())
