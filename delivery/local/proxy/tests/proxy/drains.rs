@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::stage::{BOUND, Body, Stage, bounded, full, get, id, read};
 
 /// A body whose parts come when told.
-pub fn told() -> (mpsc::UnboundedSender<&'static str>, Body) {
+pub(crate) fn told() -> (mpsc::UnboundedSender<&'static str>, Body) {
     let (send, receive) = mpsc::unbounded_channel();
     let parts = futures::stream::unfold(receive, |mut receive| async move {
         let part: &'static str = receive.recv().await?;

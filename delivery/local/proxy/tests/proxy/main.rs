@@ -1,5 +1,7 @@
 //! The front proxy before real servers and clients on loopback.
 
+#![expect(clippy::unwrap_used, reason = "what stands around the tests is test code too")]
+
 mod drains;
 mod protocol;
 mod retries;

@@ -123,7 +123,7 @@ async fn a_server_that_closes_kept_connections_at_random_loses_no_get() {
                     return;
                 }
             }
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 read_head(&mut stream).await;
             }
         }

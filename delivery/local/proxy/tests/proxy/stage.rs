@@ -31,41 +31,41 @@ use tokio::{
 };
 
 /// Far longer than anything here takes; a test that meets it has failed.
-pub const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
-pub type Body = BoxBody<Bytes, Infallible>;
+pub(crate) type Body = BoxBody<Bytes, Infallible>;
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-pub fn any_port() -> SocketAddr {
+pub(crate) fn any_port() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-pub fn id(text: &str) -> EndpointId {
+pub(crate) fn id(text: &str) -> EndpointId {
     EndpointId::new(text).unwrap()
 }
 
-pub fn full(text: impl Into<Bytes>) -> Body {
+pub(crate) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed()
 }
 
-pub async fn bounded<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn bounded<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(BOUND, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
 /// A proxy with one port and its pool.
-pub struct Stage {
-    pub tasks: Tasks,
-    pub proxy: FrontProxy,
-    pub pool: Pool,
-    pub address: SocketAddr,
+pub(crate) struct Stage {
+    pub(crate) tasks: Tasks,
+    pub(crate) proxy: FrontProxy,
+    pub(crate) pool: Pool,
+    pub(crate) address: SocketAddr,
 }
 
 impl Stage {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(ProxySettings::default())
     }
 
-    pub fn with(settings: ProxySettings) -> Self {
+    pub(crate) fn with(settings: ProxySettings) -> Self {
         let tasks = Tasks::new();
         let proxy = FrontProxy::new(tasks.clone(), settings);
         let name = PoolName::new("shop/web:80").unwrap();
@@ -74,7 +74,7 @@ impl Stage {
         Self { tasks, proxy, pool, address }
     }
 
-    pub async fn upstream<H, F>(&self, handler: H) -> Upstream
+    pub(crate) async fn upstream<H, F>(&self, handler: H) -> Upstream
     where
         H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
@@ -83,7 +83,7 @@ impl Stage {
     }
 
     /// A server that says its name and echoes what it was sent.
-    pub async fn named(&self, name: &'static str) -> Upstream {
+    pub(crate) async fn named(&self, name: &'static str) -> Upstream {
         self.upstream(move |request| async move {
             let sent = request.into_body().collect().await.unwrap().to_bytes();
             Response::new(full([name.as_bytes(), b":", &sent].concat()))
@@ -91,19 +91,19 @@ impl Stage {
         .await
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(self.address, &self.tasks).await
     }
 
-    pub async fn wire(&self) -> Wire {
+    pub(crate) async fn wire(&self) -> Wire {
         Wire(TcpStream::connect(self.address).await.unwrap())
     }
 }
 
 /// A server behind the proxy.
-pub struct Upstream {
-    pub address: SocketAddr,
-    pub requests: Arc<AtomicUsize>,
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    pub(crate) requests: Arc<AtomicUsize>,
     open: watch::Sender<usize>,
     kill: CancellationToken,
 }
@@ -145,7 +145,7 @@ impl Upstream {
     }
 
     /// A server that does with each connection what it is told.
-    pub async fn raw<H, F>(tasks: &Tasks, requests: Arc<AtomicUsize>, serve: H) -> Self
+    pub(crate) async fn raw<H, F>(tasks: &Tasks, requests: Arc<AtomicUsize>, serve: H) -> Self
     where
         H: Fn(TcpStream) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
@@ -179,15 +179,15 @@ impl Upstream {
         Self { address, requests, open, kill }
     }
 
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         *self.open.borrow()
     }
 
-    pub async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         let mut open = self.open.subscribe();
         bounded("the server's connections closing", open.wait_for(|open| *open == 0))
             .await
@@ -195,7 +195,7 @@ impl Upstream {
     }
 
     /// Ends as a killed process does.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.kill.cancel();
     }
 }
@@ -207,15 +207,15 @@ impl Drop for Upstream {
 }
 
 /// Where nobody listens.
-pub async fn nobody() -> SocketAddr {
+pub(crate) async fn nobody() -> SocketAddr {
     TcpListener::bind(any_port()).await.unwrap().local_addr().unwrap()
 }
 
 /// A client of one HTTP/1.1 connection.
-pub struct Client(pub http1::SendRequest<Body>);
+pub(crate) struct Client(pub(crate) http1::SendRequest<Body>);
 
 impl Client {
-    pub async fn connect(address: SocketAddr, tasks: &Tasks) -> Self {
+    pub(crate) async fn connect(address: SocketAddr, tasks: &Tasks) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tasks.spawn("client", async move {
@@ -224,7 +224,7 @@ impl Client {
         Self(sender)
     }
 
-    pub async fn send(&mut self, request: Request<Body>) -> Response<Incoming> {
+    pub(crate) async fn send(&mut self, request: Request<Body>) -> Response<Incoming> {
         let sending = async {
             self.0.ready().await.unwrap();
             self.0.send_request(request).await.unwrap()
@@ -233,20 +233,20 @@ impl Client {
     }
 
     /// The status and the text.
-    pub async fn exchange(&mut self, request: Request<Body>) -> (u16, String) {
+    pub(crate) async fn exchange(&mut self, request: Request<Body>) -> (u16, String) {
         read(self.send(request).await).await
     }
 
-    pub async fn get(&mut self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&mut self, path: &str) -> (u16, String) {
         self.exchange(get(path)).await
     }
 
-    pub async fn post(&mut self, path: &str, body: &str) -> (u16, String) {
+    pub(crate) async fn post(&mut self, path: &str, body: &str) -> (u16, String) {
         self.exchange(post(path, body)).await
     }
 }
 
-pub async fn http2(address: SocketAddr, tasks: &Tasks) -> http2::SendRequest<Body> {
+pub(crate) async fn http2(address: SocketAddr, tasks: &Tasks) -> http2::SendRequest<Body> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -256,30 +256,30 @@ pub async fn http2(address: SocketAddr, tasks: &Tasks) -> http2::SendRequest<Bod
     sender
 }
 
-pub async fn read(response: Response<Incoming>) -> (u16, String) {
+pub(crate) async fn read(response: Response<Incoming>) -> (u16, String) {
     let status = response.status().as_u16();
     let body = bounded("the answer's body", response.into_body().collect()).await.unwrap();
     (status, String::from_utf8(body.to_bytes().to_vec()).unwrap())
 }
 
-pub fn get(path: &str) -> Request<Body> {
+pub(crate) fn get(path: &str) -> Request<Body> {
     Request::get(path).header("host", "shop.test").body(full("")).unwrap()
 }
 
-pub fn post(path: &str, body: &str) -> Request<Body> {
+pub(crate) fn post(path: &str, body: &str) -> Request<Body> {
     Request::post(path).header("host", "shop.test").body(full(body.to_owned())).unwrap()
 }
 
 /// A client that sees every byte.
-pub struct Wire(pub TcpStream);
+pub(crate) struct Wire(pub(crate) TcpStream);
 
 impl Wire {
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
     /// Reads until this text has come, or to the end.
-    pub async fn read_until(&mut self, text: &str) -> String {
+    pub(crate) async fn read_until(&mut self, text: &str) -> String {
         let mut seen = Vec::new();
         let reading = async {
             let mut byte = [0];
@@ -294,7 +294,7 @@ impl Wire {
         String::from_utf8(seen).unwrap()
     }
 
-    pub async fn read_to_end(&mut self) -> String {
+    pub(crate) async fn read_to_end(&mut self) -> String {
         let mut seen = Vec::new();
         let reading = self.0.read_to_end(&mut seen);
         // A reset is an end too.
@@ -304,7 +304,7 @@ impl Wire {
 }
 
 /// A request's head as a server behind the proxy reads it; nothing at the connection's end.
-pub async fn read_head(stream: &mut TcpStream) -> Option<String> {
+pub(crate) async fn read_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {

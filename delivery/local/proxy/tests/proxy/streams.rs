@@ -81,6 +81,7 @@ async fn a_request_body_streams_while_its_answer_does() {
 #[tokio::test]
 async fn a_server_is_held_back_by_a_client_that_does_not_read() {
     const PARTS: usize = 4096;
+    static PART: [u8; 64 * 1024] = [b'x'; 64 * 1024];
     let stage = Stage::new();
     let made = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&made);
@@ -90,7 +91,7 @@ async fn a_server_is_held_back_by_a_client_that_does_not_read() {
             async move {
                 let parts = futures::stream::iter(0..PARTS).map(move |_| {
                     count.fetch_add(1, Ordering::SeqCst);
-                    Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; 64 * 1024])))
+                    Ok::<_, Infallible>(Frame::data(Bytes::from_static(&PART)))
                 });
                 Response::new(BodyExt::boxed(StreamBody::new(parts)))
             }
@@ -102,10 +103,10 @@ async fn a_server_is_held_back_by_a_client_that_does_not_read() {
     while let Some(frame) = bounded("a part", response.frame()).await {
         read += frame.unwrap().into_data().unwrap().len();
         // Between them: what the system's and the servers' buffers hold, less than the whole of 256 MiB.
-        let ahead = made.load(Ordering::SeqCst) * 64 * 1024 - read;
+        let ahead = made.load(Ordering::SeqCst) * PART.len() - read;
         assert!(ahead < 128 * 1024 * 1024, "{ahead} bytes ahead of {read}");
     }
-    assert_eq!(read, PARTS * 64 * 1024);
+    assert_eq!(read, PARTS * PART.len());
 }
 
 #[tokio::test]
