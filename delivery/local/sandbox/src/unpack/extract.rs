@@ -1,0 +1,330 @@
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Component, Path, PathBuf},
+};
+
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _},
+};
+use tar::{Archive, Entry, EntryType};
+
+use super::{Bound, Compression, Layer, LayerError, Refusal, UnpackLimits, decompress::LayerStream};
+
+/// What the layers of one image have used of the limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spent {
+    pub(super) bytes: u64,
+    pub(super) entries: u64,
+}
+
+/// So many symbolic links are followed in one path, as Linux does.
+const LINKS: usize = 40;
+
+/// Unpacks one layer that nothing is known of into a directory, within these limits.
+///
+/// The diff id is not compared. Nothing is written outside the directory.
+pub fn unpack_untrusted_layer(
+    layer: &Path,
+    media_type: &str,
+    directory: &Path,
+    limits: &UnpackLimits,
+) -> Result<(), LayerError> {
+    let compression = Compression::of_media_type(media_type)
+        .ok_or_else(|| LayerError::MediaType(media_type.to_owned()))?;
+    let file = File::open(layer).map_err(LayerError::Open)?;
+    let stream = LayerStream::new(file, compression, *limits, 0);
+    apply(stream, directory, limits, &mut Spent::default()).map(|_| ())
+}
+
+/// Applies one layer of an image and checks its diff id.
+pub(super) fn unpack_layer(
+    layer: &Layer,
+    directory: &Path,
+    limits: &UnpackLimits,
+    spent: &mut Spent,
+) -> Result<(), LayerError> {
+    let compression = Compression::of_media_type(&layer.media_type)
+        .ok_or_else(|| LayerError::MediaType(layer.media_type.clone()))?;
+    let file = File::open(&layer.path).map_err(LayerError::Open)?;
+    let stream = LayerStream::new(file, compression, *limits, spent.bytes);
+    let found = apply(stream, directory, limits, spent)?;
+    if found == layer.diff_id {
+        Ok(())
+    } else {
+        Err(LayerError::DiffId { expected: layer.diff_id.clone(), found })
+    }
+}
+
+fn apply(
+    stream: LayerStream,
+    directory: &Path,
+    limits: &UnpackLimits,
+    spent: &mut Spent,
+) -> Result<mercurious_core::image::Digest, LayerError> {
+    let root = Dir::open_ambient_dir(directory, ambient_authority())
+        .map_err(|source| LayerError::Write { entry: "/".to_owned(), source })?;
+    let breach = stream.breach();
+    let damaged = |error: io::Error| match breach.get() {
+        Some(bound) => LayerError::TooLarge(bound),
+        None => LayerError::Damaged(error),
+    };
+    let mut archive = Archive::new(stream);
+    let tree = Tree { root, limits };
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        spent.entries += 1;
+        if spent.entries > limits.entries {
+            return Err(LayerError::TooLarge(Bound::Entries(limits.entries)));
+        }
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        tree.apply(&mut entry).map_err(|fault| match fault {
+            Fault::Refused(source) => LayerError::Refused { entry: name, source },
+            Fault::Io(error) => match breach.get() {
+                Some(bound) => LayerError::TooLarge(bound),
+                None => LayerError::Write { entry: name, source: error },
+            },
+        })?;
+    }
+    let (digest, bytes) = archive.into_inner().finish().map_err(damaged)?;
+    spent.bytes += bytes;
+    Ok(digest)
+}
+
+/// The root file system that a layer is applied to.
+struct Tree<'a> {
+    root: Dir,
+    limits: &'a UnpackLimits,
+}
+
+enum Fault {
+    Refused(Refusal),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Tree<'_> {
+    fn apply<R: io::Read>(&self, entry: &mut Entry<'_, R>) -> Result<(), Fault> {
+        let kind = entry.header().entry_type();
+        if matches!(kind, EntryType::XGlobalHeader) {
+            return Ok(());
+        }
+        let bytes = entry.path_bytes().into_owned();
+        let path = self.inside(&bytes)?;
+        if path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let parent = self.resolve(path.parent().unwrap_or(Path::new("")), true)?;
+        if name == ".wh..wh..opq" {
+            return self.empty(&parent);
+        }
+        if let Some(hidden) = name.strip_prefix(".wh.") {
+            if hidden.is_empty() || hidden == "." || hidden == ".." {
+                return Err(Fault::Refused(Refusal::Name));
+            }
+            return self.remove(&parent.join(hidden));
+        }
+        let place = parent.join(&name);
+        let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
+        match kind {
+            EntryType::Directory => self.directory(&place, mode),
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                self.remove(&place)?;
+                self.file(entry, &place, mode)
+            }
+            EntryType::Symlink => {
+                let target = self.link_target(entry)?;
+                self.check_symlink(&place, &target)?;
+                self.remove(&place)?;
+                Ok(self.root.symlink_contents(&target, &place)?)
+            }
+            EntryType::Link => {
+                let target = self.link_target(entry)?;
+                let refused = || {
+                    Fault::Refused(Refusal::HardLink { target: target.to_string_lossy().into_owned() })
+                };
+                let target_bytes = target.as_os_str().as_encoded_bytes();
+                let inside = self.inside(target_bytes).map_err(|_| refused())?;
+                let source = self.resolve(&inside, false).map_err(|_| refused())?;
+                let found = self.root.symlink_metadata(&source).map_err(|_| refused())?;
+                if found.is_dir() {
+                    return Err(refused());
+                }
+                if source == place {
+                    return Ok(());
+                }
+                self.remove(&place)?;
+                Ok(self.root.hard_link(&source, &self.root, &place)?)
+            }
+            // Devices need privileges and are never the image's business here; a fifo can be made by whoever wants it.
+            EntryType::Block | EntryType::Char | EntryType::Fifo => {
+                tracing::debug!(entry.name = %place.display(), "special file skipped");
+                Ok(())
+            }
+            other => Err(Fault::Refused(Refusal::Kind(char::from(other.as_byte())))),
+        }
+    }
+
+    /// The path as written, without `.`; refused where it is absolute or holds `..`.
+    fn inside(&self, bytes: &[u8]) -> Result<PathBuf, Fault> {
+        if bytes.is_empty() || bytes.contains(&0) {
+            return Err(Fault::Refused(Refusal::Name));
+        }
+        if bytes.len() > self.limits.name_bytes {
+            return Err(Fault::Refused(Refusal::LongName { limit: self.limits.name_bytes }));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| Fault::Refused(Refusal::Name))?;
+        let mut path = PathBuf::new();
+        for component in Path::new(text).components() {
+            match component {
+                Component::Normal(part) => path.push(part),
+                Component::CurDir => {}
+                Component::ParentDir => return Err(Fault::Refused(Refusal::ParentPath)),
+                Component::RootDir | Component::Prefix(_) => {
+                    return Err(Fault::Refused(Refusal::AbsolutePath));
+                }
+            }
+        }
+        Ok(path)
+    }
+
+    fn link_target<R: io::Read>(&self, entry: &Entry<'_, R>) -> Result<PathBuf, Fault> {
+        let bytes = entry.link_name_bytes().ok_or(Fault::Refused(Refusal::Name))?;
+        if bytes.is_empty() || bytes.contains(&0) {
+            return Err(Fault::Refused(Refusal::Name));
+        }
+        if bytes.len() > self.limits.name_bytes {
+            return Err(Fault::Refused(Refusal::LongName { limit: self.limits.name_bytes }));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|_| Fault::Refused(Refusal::Name))?;
+        Ok(PathBuf::from(text))
+    }
+
+    /// A relative link must not climb above the root; an absolute one starts at it.
+    fn check_symlink(&self, place: &Path, target: &Path) -> Result<(), Fault> {
+        if target.is_absolute() {
+            return Ok(());
+        }
+        let mut depth = place.components().count().saturating_sub(1);
+        for component in target.components() {
+            match component {
+                Component::Normal(_) => depth += 1,
+                Component::ParentDir if depth == 0 => {
+                    return Err(Fault::Refused(Refusal::LinkOutside {
+                        target: target.to_string_lossy().into_owned(),
+                    }));
+                }
+                Component::ParentDir => depth -= 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows symbolic links as a process in the root file system would; makes missing directories on request.
+    fn resolve(&self, path: &Path, make: bool) -> Result<PathBuf, Fault> {
+        let mut left: Vec<std::ffi::OsString> =
+            path.components().rev().map(|part| part.as_os_str().to_owned()).collect();
+        let mut done = PathBuf::new();
+        let mut links = 0;
+        while let Some(part) = left.pop() {
+            if part == ".." {
+                done.pop();
+                continue;
+            }
+            let next = done.join(&part);
+            match self.root.symlink_metadata(&next) {
+                Ok(found) if found.is_symlink() => {
+                    links += 1;
+                    if links > LINKS {
+                        return Err(Fault::Refused(Refusal::ThroughLink {
+                            link: next.to_string_lossy().into_owned(),
+                        }));
+                    }
+                    let target = self.root.read_link_contents(&next)?;
+                    if target.is_absolute() {
+                        done = PathBuf::new();
+                    }
+                    left.extend(target.components().rev().filter_map(|part| match part {
+                        Component::Normal(name) => Some(name.to_owned()),
+                        Component::ParentDir => Some("..".into()),
+                        _ => None,
+                    }));
+                }
+                Ok(found) if found.is_dir() || (!make && left.is_empty()) => done = next,
+                Ok(_) => {
+                    return Err(Fault::Refused(Refusal::NotADirectory {
+                        path: next.to_string_lossy().into_owned(),
+                    }));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+                    self.root.create_dir(&next)?;
+                    done = next;
+                }
+                Err(error) => return Err(Fault::Io(error)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn directory(&self, place: &Path, mode: u32) -> Result<(), Fault> {
+        match self.root.symlink_metadata(place) {
+            Ok(found) if found.is_dir() => {}
+            // A layer may replace a link to a directory by a directory; whoever else wrote through the link is served too.
+            Ok(found) if found.is_symlink() => {
+                let target = self.resolve(place, false)?;
+                if self.root.symlink_metadata(&target).is_ok_and(|found| found.is_dir()) {
+                    return Ok(());
+                }
+                self.remove(place)?;
+                self.root.create_dir(place)?;
+            }
+            Ok(_) => {
+                self.remove(place)?;
+                self.root.create_dir(place)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.root.create_dir(place)?,
+            Err(error) => return Err(Fault::Io(error)),
+        }
+        // The owner must be able to remove it again.
+        Ok(self.root.set_permissions(place, Permissions::from_mode(mode | 0o700))?)
+    }
+
+    fn file<R: io::Read>(&self, entry: &mut Entry<'_, R>, place: &Path, mode: u32) -> Result<(), Fault> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode | 0o400);
+        let mut file = self.root.open_with(place, &options)?;
+        let size = entry.size();
+        let copied = io::copy(&mut entry.by_ref().take(size), &mut file)?;
+        if copied != size {
+            return Err(Fault::Io(io::Error::from(io::ErrorKind::UnexpectedEof)));
+        }
+        // The process' mask may have taken bits away.
+        Ok(file.set_permissions(Permissions::from_mode(mode | 0o400))?)
+    }
+
+    fn remove(&self, place: &Path) -> Result<(), Fault> {
+        match self.root.symlink_metadata(place) {
+            Ok(found) if found.is_dir() => Ok(self.root.remove_dir_all(place)?),
+            Ok(_) => Ok(self.root.remove_file(place)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Fault::Io(error)),
+        }
+    }
+
+    fn empty(&self, place: &Path) -> Result<(), Fault> {
+        let names: Vec<_> = if place.as_os_str().is_empty() {
+            self.root.entries()?.filter_map(Result::ok).map(|entry| entry.file_name()).collect()
+        } else {
+            self.root.read_dir(place)?.filter_map(Result::ok).map(|entry| entry.file_name()).collect()
+        };
+        names.into_iter().try_for_each(|name| self.remove(&place.join(name)))
+    }
+}
