@@ -140,24 +140,22 @@ async fn send(
     body: &RequestBody,
     limit: Duration,
 ) -> Result<Response<Incoming>, Lost> {
-    let cut = lease.endpoint().cut();
     let mut answering = pin!(sender.try_send_request(request));
     let mut deadline = Instant::now() + limit;
     loop {
         tokio::select! {
-            biased;
             answered = answering.as_mut() => {
                 return answered.map_err(|error: TrySendError<_>| {
                     if error.message().is_some() {
                         Lost::Unsent(error.into_error())
-                    } else if cut.is_cancelled() {
+                    } else if lease.endpoint().cut().is_cancelled() {
+                        // The connection ended with the cut, not by the instance's own doing.
                         Lost::Stopped
                     } else {
                         Lost::Sent(error.into_error())
                     }
                 });
             }
-            () = cut.cancelled() => return Err(Lost::Stopped),
             // While the body is still on its way, the instance cannot be expected to answer.
             () = sleep_until(deadline) => match body.last_moved().map(|moved| moved + limit) {
                 Some(later) if later > Instant::now() => deadline = later,

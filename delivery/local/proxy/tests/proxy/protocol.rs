@@ -39,7 +39,7 @@ async fn fields_of_one_connection_stay_and_who_asks_is_said_by_the_proxy() {
     let mut wire = stage.wire().await;
     wire.send(
         "GET http://Shop.test:81/a?b=c HTTP/1.1\r\nHost: other\r\nConnection: X-Mine, keep-alive\r\nX-Mine: 1\r\n\
-         Keep-Alive: 5\r\nProxy-Connection: x\r\nProxy-Authorization: x\r\nTE: gzip\r\nX-Forwarded-For: 9.9.9.9\r\n\
+         Keep-Alive: 5\r\nProxy-Connection: x\r\nProxy-Authorization: x\r\nTE: gzip\r\nExpect: 100-continue\r\nX-Forwarded-For: 9.9.9.9\r\n\
          X-Forwarded-For: 8.8.8.8\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Prefix: /p\r\nX-Real-IP: 9.9.9.9\r\n\
          Forwarded: for=9.9.9.9\r\nX-Kept: yes\r\n\r\n",
     )

@@ -30,7 +30,9 @@ async fn a_post_to_an_instance_that_refuses_goes_whole_to_another() {
 
 #[tokio::test]
 async fn a_request_waits_for_an_instance_and_is_then_served() {
-    let stage = Stage::new();
+    // Longer than the test waits: it is the instance's arrival that ends the wait.
+    let wait_for_endpoint = Duration::from_hours(1);
+    let stage = Stage::with(ProxySettings { wait_for_endpoint, ..ProxySettings::default() });
     let upstream = stage.named("late").await;
     let mut client = stage.client().await;
     let arrival = async {
@@ -140,6 +142,23 @@ async fn a_server_that_closes_kept_connections_at_random_loses_no_get() {
     assert_eq!(upstream.requests(), 800);
     assert!(connections.load(Ordering::SeqCst) > 100, "connections were closed");
     assert!(stage.pool.snapshot().counters.retries > 0, "some while a request was on its way");
+}
+
+/// The server may close a connection that it kept at any moment, and a POST would not survive that.
+#[tokio::test]
+async fn a_post_takes_no_connection_that_was_idle_for_long() {
+    let settings = ProxySettings { unrepeatable_idle: Duration::ZERO, ..ProxySettings::default() };
+    let stage = Stage::with(settings);
+    let upstream = stage.named("a").await;
+    stage.pool.insert(id("a"), upstream.address);
+    let mut client = stage.client().await;
+    client.get("/").await;
+    client.get("/").await;
+    assert_eq!(upstream.open(), 1);
+    assert_eq!(client.post("/", "x").await, (200, "a:x".to_owned()));
+    assert_eq!(upstream.open(), 2);
+    client.get("/").await;
+    assert_eq!(upstream.open(), 2);
 }
 
 #[tokio::test]
