@@ -1,1 +1,25 @@
 //! One machine as a home: workloads as processes behind the front proxy, state in a data directory.
+//!
+//! - [`DataDirectory`]: what lies where, and the lock that keeps a second engine out;
+//! - [`FileStore`]: records, requests and the audit history as files, written atomically;
+//! - [`Deployments`]: rolling updates of replicas, the way a Deployment does them;
+//! - [`OciImageSource`]: the engine's questions to a registry, with the credentials of the manifests;
+//! - [`Home`]: all of it together with the embedded registry and the front proxy.
+
+mod checker;
+mod credentials;
+mod data_directory;
+mod deployments;
+mod home;
+mod image_source;
+mod network;
+mod pull;
+mod store;
+
+pub use checker::LocalChecker;
+pub use credentials::Credentials;
+pub use data_directory::{DataDirectory, DataDirectoryError};
+pub use deployments::Deployments;
+pub use home::{Home, HomeError, HomeSettings};
+pub use image_source::OciImageSource;
+pub use store::FileStore;

@@ -76,6 +76,11 @@ impl Case<'_> {
         {
             return self.obey(request, Err(&message));
         }
+        if reason == Reason::WorkloadMissing && self.record.rollout.is_none() {
+            // What comes in its place is adopted as at first sight.
+            self.record.running = None;
+            self.record.written = None;
+        }
         let limit = self.timeout().saturating_add(self.bake());
         let left = self
             .record
@@ -87,7 +92,6 @@ impl Case<'_> {
             && let Some(rollout) = self.record.rollout.take()
         {
             // Not the release's fault: it is not held.
-            self.record.written = None;
             self.end(rollout, Phase::Failed, message.clone());
             return self.conclude(Reason::Failed, message);
         }

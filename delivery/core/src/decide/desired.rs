@@ -60,6 +60,16 @@ pub enum Candidate {
     },
 }
 
+impl Candidate {
+    /// The release, where one is selected.
+    pub fn release(&self) -> Option<&Release> {
+        match self {
+            Self::Selected { release, .. } => Some(release),
+            Self::Empty { .. } | Self::Unknown { .. } => None,
+        }
+    }
+}
+
 /// How one release stands to another by a policy's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {

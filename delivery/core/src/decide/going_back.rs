@@ -78,6 +78,9 @@ impl Case<'_> {
         let (name, why) = (rollout.release.nickname(), rollout.failure.clone());
         let Some(previous) = self.way_back(&rollout) else {
             let message = format!("{name} failed: {why}; there is nothing to go back to any more");
+            if workload.is_pinned_to(&rollout.release) {
+                self.record.written = Some(rollout.release.digest.clone());
+            }
             return self.give_up(rollout, message);
         };
         let back = previous.nickname();

@@ -23,6 +23,7 @@
 //! # Caveats
 //! - The image field alone tells who wrote it. Somebody who writes what the engine had written before looks
 //!   like the engine; the release is the same, so that nothing is lost.
+//! - A workload that was deleted and made anew is seen for the first time: its image is adopted, nothing is held.
 //! - A release that a person set becomes the last good one when the bake has passed and it is complete: no
 //!   checks are asked, because there is no rollout that they could end.
 

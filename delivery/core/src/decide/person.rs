@@ -1,5 +1,7 @@
+use std::collections::BTreeSet;
+
 use super::{
-    Candidate, Decision, Reason, Workload,
+    Decision, Reason, Workload,
     case::Case,
     wording::{UNTIL_RESUMED, apart, somebody},
 };
@@ -18,36 +20,40 @@ impl Case<'_> {
     }
 
     fn notice_idle(&mut self, workload: &Workload) -> Option<Decision> {
-        let running = self.record.running.as_ref().map(|running| &running.release);
         let Some(digest) = workload.digest() else {
             // Only the tag is known. The same tag may well be the same release.
-            let changed = running.is_some_and(|running| !names_tag_of(workload, running));
+            let changed = self.in_place().is_some_and(|release| !names_tag_of(workload, &release));
             return changed.then(|| self.changed_by_somebody(workload));
         };
-        // Once somebody else has written, what we wrote before tells nothing about what comes after.
-        self.record.written.take_if(|written| *written != digest);
-        let running = self.record.running.as_ref().map(|running| &running.release);
-        match running {
-            Some(running) if running.digest == digest => {
-                self.trust_what_baked(workload);
-                None
-            }
-            // Ours, and it failed: what runs is what ran before, until this one is up after all.
-            _ if self.record.written.as_ref() == Some(&digest) => {
+        let running = self.record.running.as_ref().map(|running| &running.release.digest);
+        match &self.record.written {
+            Some(written) if *written == digest => {
+                // What we wrote and what failed: what runs is what ran before, until this one is up after all.
                 if workload.is_complete()
                     && let Some(release) = self.known_release(workload, &digest)
                 {
                     self.now_runs(&release);
                 }
-                None
             }
-            Some(_) => Some(self.changed_by_somebody(workload)),
-            None => {
+            None if running.is_none() => {
                 let release = self.known_release(workload, &digest)?;
                 self.now_runs(&release);
-                None
             }
+            None if running == Some(&digest) => {}
+            Some(_) | None => return Some(self.changed_by_somebody(workload)),
         }
+        self.trust_what_baked(workload);
+        None
+    }
+
+    /// What should be in the image field: what was written last, else what runs.
+    fn in_place(&self) -> Option<Release> {
+        self.record
+            .written
+            .as_ref()
+            .and_then(|written| self.known(written))
+            .or_else(|| self.record.running.as_ref().map(|running| &running.release))
+            .cloned()
     }
 
     /// What runs without a rollout of ours, unheld and healthy when the bake has passed, is where rollback goes.
@@ -101,6 +107,7 @@ impl Case<'_> {
         if rollout.phase == Phase::Pending {
             let message =
                 format!("{who} set the image to {} before the rollout was applied", workload.image);
+            self.record.written = rollout.replaced_digest();
             self.end(rollout, Phase::Failed, message);
             return self.changed_by_somebody(workload);
         }
@@ -130,7 +137,7 @@ impl Case<'_> {
     fn changed_by_somebody(&mut self, workload: &Workload) -> Decision {
         let who = somebody(workload);
         let theirs = workload.digest().and_then(|digest| self.known_release(workload, &digest));
-        let replaced = self.record.running.as_ref().map(|running| running.release.clone());
+        let replaced = self.in_place();
         let same =
             |release: &Release| theirs.as_ref().is_some_and(|own| own.digest == release.digest);
         let Some(replaced) = replaced.filter(|replaced| !same(replaced)) else {
@@ -152,7 +159,7 @@ impl Case<'_> {
         self.conclude(
             Reason::PersonChanged,
             format!(
-                "{who} set the image to {new}; {old}, which ran before, is held: {UNTIL_RESUMED}"
+                "{who} set the image to {new}; {old}, which was there before, is held: {UNTIL_RESUMED}"
             ),
         )
     }
@@ -170,35 +177,35 @@ impl Case<'_> {
         }
     }
 
-    /// All that is known of the release that the image field names; it is called as it is called there.
-    pub(super) fn known_release(&self, workload: &Workload, digest: &Digest) -> Option<Release> {
-        let reference = workload.field().or_else(|| workload.reference.clone())?;
+    /// A release that was met before.
+    fn known(&self, digest: &Digest) -> Option<&Release> {
         let record = &self.record;
         let deployed =
             [&record.running, &record.last_good].into_iter().flatten().map(|known| &known.release);
-        let candidate = match &self.desired.candidate {
-            Candidate::Selected { release, .. } => Some(&**release),
-            Candidate::Empty { .. } | Candidate::Unknown { .. } => None,
-        };
         let attempts = record
             .history
             .iter()
             .flat_map(|attempt| [Some(&attempt.release), attempt.previous.as_ref()])
             .flatten();
-        let known = deployed
-            .chain(candidate)
+        deployed
+            .chain(self.desired.candidate.release())
             .chain(attempts)
             .chain(record.holds.iter().map(|hold| &hold.release))
-            .find(|known| known.digest == *digest);
+            .find(|known| known.digest == *digest)
+    }
+
+    /// All that is known of the release that the image field names; it is called as it is called there.
+    pub(super) fn known_release(&self, workload: &Workload, digest: &Digest) -> Option<Release> {
+        let reference = workload.field().or_else(|| workload.reference.clone())?;
         let named = Release {
             repository: reference.repository().clone(),
             digest: digest.clone(),
             tag: reference.tag().cloned(),
             commit: None,
             built_at: None,
-            platforms: std::collections::BTreeSet::new(),
+            platforms: BTreeSet::new(),
         };
-        Some(match known {
+        Some(match self.known(digest) {
             Some(known) => Release {
                 repository: named.repository,
                 tag: named.tag.or_else(|| known.tag.clone()),

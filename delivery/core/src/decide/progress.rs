@@ -63,7 +63,7 @@ impl Case<'_> {
                 "{name} lies in {}, not in {}, the policy's repository: it is not written",
                 rollout.release.repository, self.desired.repository
             );
-            self.record.written = None;
+            self.record.written = rollout.replaced_digest();
             self.end(rollout, Phase::Failed, message.clone());
             return self.conclude(Reason::Failed, message);
         }

@@ -1,5 +1,5 @@
 use super::{
-    Ask, Candidate, Decision, Effect, Reason, Request, Workload,
+    Ask, Decision, Effect, Reason, Request, Workload,
     case::{Beginning, Case},
     wording::apart,
 };
@@ -101,10 +101,7 @@ impl<'a> Case<'a> {
         let effect = self.begin(person(Kind::Deploy, release, by), workload);
         // Where the policy would choose another release, it would undo this at once: what the person passed over
         // is held.
-        let candidate = match &self.desired.candidate {
-            Candidate::Selected { release, .. } => Some(&**release),
-            Candidate::Empty { .. } | Candidate::Unknown { .. } => None,
-        };
+        let candidate = self.desired.candidate.release();
         if candidate.is_none_or(|candidate| candidate.digest != release.digest) {
             for passed in replaced.iter().chain(candidate) {
                 if passed.digest != release.digest && self.record.hold_on(&passed.digest).is_none()
@@ -188,10 +185,7 @@ impl<'a> Case<'a> {
         by: &Actor,
         workload: Found<'_>,
     ) -> Answer {
-        let candidate = match &self.desired.candidate {
-            Candidate::Selected { release, .. } => Some(&**release),
-            Candidate::Empty { .. } | Candidate::Unknown { .. } => None,
-        };
+        let candidate = self.desired.candidate.release();
         let running = self.record.running.as_ref().map(|running| &running.release);
         let Some(release) = release.or(candidate).or(running).cloned() else {
             return Err(
@@ -215,7 +209,7 @@ impl<'a> Case<'a> {
             if let Ok(workload) = workload
                 && workload.digest().as_ref() != Some(&release.digest)
             {
-                self.record.written = None;
+                self.record.written = rollout.replaced_digest();
             }
             self.end(rollout, Phase::Failed, format!("held by {by}: {reason}"));
             self.hold(&release, reason, by.clone());

@@ -72,6 +72,31 @@ pub struct Metadata {
     /// Annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// What a server fills in; read past, never written.
+    #[serde(default, skip_serializing, rename = "creationTimestamp")]
+    pub creation_timestamp: ServerFilled,
+    /// What a server fills in.
+    #[serde(default, skip_serializing)]
+    pub uid: ServerFilled,
+    /// What a server fills in.
+    #[serde(default, skip_serializing)]
+    pub resource_version: ServerFilled,
+    /// What a server fills in.
+    #[serde(default, skip_serializing)]
+    pub generation: ServerFilled,
+    /// What a server fills in.
+    #[serde(default, skip_serializing)]
+    pub managed_fields: ServerFilled,
+}
+
+/// A value that a server fills in and nobody reads here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerFilled;
+
+impl<'de> Deserialize<'de> for ServerFilled {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
 }
 
 impl Metadata {

@@ -17,7 +17,7 @@ pub use image_policy::{
     NumericalPolicy, PolicyChoice, SemverPolicy, SortOrder,
 };
 pub use image_repository::{ImageRepository, ImageRepositorySpec};
-pub use metadata::{Metadata, NameRef, ObjectName, ObjectNameError};
+pub use metadata::{Metadata, NameRef, ObjectName, ObjectNameError, ServerFilled};
 pub use status::{
     AutoDeployStatus, CandidateStatus, Condition, ConditionStatus, HoldStatus, ReleaseStatus,
     RolloutStatus,

@@ -3,7 +3,7 @@ use std::{collections::VecDeque, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::image::{Digest, Release};
+use crate::image::{Digest, ImageReference, Release};
 
 /// Where a rollout stands: `Pending → Progressing → Baking → Succeeded`, or from the middle two
 /// `→ RollingBack → RolledBack`, or `Failed` when there is nothing to go back to.
@@ -153,6 +153,13 @@ pub struct Rollout {
     /// Why it goes back or failed; empty before that.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub failure: String,
+}
+
+impl Rollout {
+    /// The digest that was in the image field when the rollout was written down, where the field named one.
+    pub fn replaced_digest(&self) -> Option<Digest> {
+        self.replaces.as_ref()?.parse::<ImageReference>().ok()?.digest().cloned()
+    }
 }
 
 /// A rollout that ended.

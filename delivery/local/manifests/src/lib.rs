@@ -1,1 +1,31 @@
 //! Reads the Kubernetes manifests that one machine understands; refuses by name what it does not.
+//!
+//! Flow: text → documents → typed objects (every field known, or named and refused with the nearest known one)
+//! → [`Manifests::validate`] (references between objects).
+//!
+//! Guarantees: total (no input makes it panic or run away); a fault names file, line, column and field; the
+//! faults of all documents come together; no Secret's value is ever part of a fault, a warning or `Debug`.
+//!
+//! Caveats: of one document, the first fault is reported.
+
+mod check;
+mod environment;
+mod expand;
+mod fault;
+mod manifests;
+mod objects;
+mod read;
+
+pub use environment::{EnvironmentError, PodFacts, environment};
+pub use expand::expand;
+pub use fault::{Fault, ManifestErrors, Origin, Warning, WarningKind};
+pub use manifests::{Manifests, Sourced};
+pub use objects::{
+    Capabilities, Ignored, Protocol, ConfigMap, Container, ContainerPort, Deployment, EmptyDirVolume, EnvFrom, EnvFromSource,
+    EnvValue, EnvVar, ExecAction, HttpGet, HttpHeader, Image, Ingress, IngressBackend, IngressPath,
+    IngressRule, IntOrPercent, KeyRef, KeyToPath, Lifecycle, MapVolume, PathType, PodField,
+    PodSecurity, PodTemplate, PortRef, PreStop, Probe, ProbeAction, Resources, RollingLimits,
+    Secret, SecretValue, SecurityContext, Service, ServicePort, ServiceType, SleepAction,
+    SourceRef, Strategy, TcpSocket, Volume, VolumeMount, VolumeSource,
+};
+pub use read::{parse, read_paths};

@@ -44,7 +44,7 @@ fn present<'a>(moment: &Moment<'a>) -> Option<&'a Workload> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn invariant_01_only_pinned_images_of_the_policy_s_repository_are_written(

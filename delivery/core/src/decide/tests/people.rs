@@ -1,6 +1,6 @@
 use super::world::{Behaviour, World, foreign, release, repository};
 use crate::{
-    decide::{Effect, Reason},
+    decide::{Ask, Effect, Reason, WorkloadState},
     rollout::{Actor, Phase},
 };
 
@@ -13,7 +13,7 @@ fn what_a_person_replaced_is_held_and_what_they_set_runs() {
     assert_eq!(decision.reason, Reason::PersonChanged);
     assert_eq!(
         decision.message,
-        "somebody (kubectl-set) set the image to sha-0000000; sha-0000001, which ran before, is held: a newer \
+        "somebody (kubectl-set) set the image to sha-0000000; sha-0000001, which was there before, is held: a newer \
          image, or `mercurious resume NAME`, changes that"
     );
     assert_eq!(decision.record.hold_on(&release(1).digest).unwrap().by, Actor::somebody());
@@ -50,6 +50,39 @@ fn what_we_wrote_before_somebody_else_did_is_theirs_when_they_write_it() {
     world.settle();
     assert_eq!((world.running(), world.image_number()), (Some(1), Some(1)));
     assert!(world.holds(0) && !world.holds(1));
+}
+
+#[test]
+fn what_failed_in_place_and_is_replaced_is_held_again_though_it_never_ran() {
+    let mut world = World::with_two();
+    world.automatic_rollback = false;
+    world.push(Behaviour::Crashes);
+    world.until(Reason::Failed);
+    world.ask(Ask::Resume(None));
+    world.suspended = true;
+    world.steps();
+    assert!(world.record.holds.is_empty());
+    world.suspended = false;
+    // The very release that is said to run, as well as another one.
+    for number in [1, 0] {
+        let mut world = world.clone();
+        world.set_image(release(number).image());
+        world.settle();
+        assert_eq!((world.running(), world.image_number()), (Some(number), Some(number)));
+        assert!(world.holds(2), "what they replaced");
+    }
+}
+
+#[test]
+fn a_workload_made_anew_is_seen_for_the_first_time() {
+    let mut world = World::with_two();
+    world.absent = Some(WorkloadState::Missing { target: "Deployment app/api-gateway".to_owned() });
+    world.steps();
+    world.absent = None;
+    world.set_image(release(0).image());
+    world.settle();
+    assert_eq!(world.image_number(), Some(1), "its manifest was old");
+    assert!(world.record.holds.is_empty());
 }
 
 #[test]

@@ -59,10 +59,6 @@ impl LayerStream {
         Rc::clone(&self.breached)
     }
 
-    /// Bytes read so far.
-    pub(super) fn unpacked(&self) -> u64 {
-        self.unpacked
-    }
 
     /// Reads what follows the archive, which the diff id covers too, and hashes it all.
     pub(super) fn finish(mut self) -> io::Result<(Digest, u64)> {

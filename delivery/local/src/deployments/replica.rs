@@ -1,0 +1,434 @@
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use mercurious_core::decide::Evidence;
+use mercurious_manifests::{Deployment, PreStop};
+use mercurious_proxy::{EndpointId, Pool};
+use mercurious_runtime::{CancellationToken, Tasks};
+use mercurious_sandbox::{
+    probe::{ProbeSpec, Streak, Verdict, probe_once},
+    run::{Exit, Replica},
+};
+use nix::sys::signal::Signal;
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    LogLines,
+    controller::{Message, Surroundings, backoff},
+    template::{Plan, Template},
+};
+
+/// One replica, and the next one in its place when it crashes.
+pub(super) struct Seat {
+    pub(super) number: u64,
+    pub(super) revision: String,
+    pub(super) stage: Stage,
+    pub(super) restarts: u32,
+    template: Template,
+    name: String,
+    /// This life's ports, by container port.
+    ports: BTreeMap<u16, u16>,
+    life: Option<Life>,
+    ready_since: Option<Instant>,
+    /// What the last life ended with.
+    last_end: Option<String>,
+    last_lines: Arc<Mutex<Vec<String>>>,
+}
+
+/// What can be done with a running replica.
+struct Life {
+    replica: Arc<Mutex<Option<Arc<Replica>>>>,
+    stop: CancellationToken,
+    pre_stop: Option<PreStop>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Started, not ready yet.
+    Starting,
+    /// Takes traffic.
+    Ready,
+    /// Ended by itself; starts again then.
+    Crashed { until: Instant, message: String },
+    /// Can never start as it is.
+    Broken { message: String },
+    /// Drained and stopped, for good.
+    Leaving,
+}
+
+/// What became of a replica.
+pub(super) enum Change {
+    /// It answers its readiness probe.
+    Ready,
+    /// It does not any more.
+    NotReady,
+    /// It ended.
+    Ended { message: String },
+    /// It could not be started.
+    CannotStart { message: String },
+    /// It has left for good.
+    Gone,
+}
+
+type Parts<'a> = (&'a mpsc::Sender<Message>, &'a LogLines, &'a Tasks);
+
+impl Seat {
+    pub(super) fn start(
+        number: u64,
+        revision: &str,
+        template: Template,
+        deployment: &Deployment,
+        surroundings: &Surroundings,
+        parts: Parts<'_>,
+    ) -> Self {
+        let mut seat = Self {
+            number,
+            revision: revision.to_owned(),
+            stage: Stage::Starting,
+            restarts: 0,
+            template,
+            name: format!("{}-{revision}-{number}", deployment.name.name),
+            ports: BTreeMap::new(),
+            life: None,
+            ready_since: None,
+            last_end: None,
+            last_lines: Arc::default(),
+        };
+        seat.begin(deployment, surroundings, parts);
+        seat
+    }
+
+    pub(super) fn start_again(&mut self, deployment: &Deployment, surroundings: &Surroundings, parts: Parts<'_>) {
+        self.restarts += 1;
+        self.begin(deployment, surroundings, parts);
+    }
+
+    fn begin(&mut self, deployment: &Deployment, surroundings: &Surroundings, (inbox, lines, tasks): Parts<'_>) {
+        self.stage = Stage::Starting;
+        self.ready_since = None;
+        let wanted: Vec<u16> = deployment.template.containers[0].ports.iter().map(|port| port.container_port).collect();
+        self.ports = match free_ports(&wanted) {
+            Ok(ports) => ports,
+            Err(error) => {
+                self.stage = Stage::Broken { message: format!("no free port: {error}") };
+                return;
+            }
+        };
+        let plan = match self.template.plan(deployment, surroundings, &self.name, &self.ports) {
+            Ok(plan) => plan,
+            Err(message) => {
+                self.stage = Stage::Broken { message };
+                return;
+            }
+        };
+        let stop = CancellationToken::new();
+        let replica: Arc<Mutex<Option<Arc<Replica>>>> = Arc::default();
+        self.life =
+            Some(Life { replica: Arc::clone(&replica), stop: stop.clone(), pre_stop: plan.pre_stop.clone() });
+        self.last_lines = Arc::default();
+        let run = Run {
+            number: self.number,
+            plan,
+            surroundings: surroundings.clone(),
+            inbox: inbox.clone(),
+            lines: lines.clone(),
+            last_lines: Arc::clone(&self.last_lines),
+            prefix: self.name.clone(),
+            replica,
+            stop,
+        };
+        tasks.spawn("replica-life", run.run());
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.stage == Stage::Leaving
+    }
+
+    /// When it has been ready for long enough, if it is ready.
+    pub(super) fn available_at(&self, steady: Duration) -> Option<Instant> {
+        match self.stage {
+            Stage::Ready => self.ready_since.map(|since| since + steady),
+            _ => None,
+        }
+    }
+
+    pub(super) fn evidence(&self) -> Option<Evidence> {
+        match &self.stage {
+            Stage::Crashed { message, .. } if self.restarts > 0 => {
+                Some(Evidence { reason: "CrashLoopBackOff".to_owned(), message: format!("{}: {message}", self.name) })
+            }
+            Stage::Broken { message } => Some(Evidence {
+                reason: "CreateContainerConfigError".to_owned(),
+                message: format!("{}: {message}", self.name),
+            }),
+            // Between two lives of a replica that has crashed twice, the verdict stands.
+            Stage::Starting if self.restarts > 1 => self.last_end.as_ref().map(|message| Evidence {
+                reason: "CrashLoopBackOff".to_owned(),
+                message: format!("{}: {message}", self.name),
+            }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn hear(&mut self, change: Change, surroundings: &Surroundings, deployment: &Deployment) {
+        if self.is_leaving() {
+            return;
+        }
+        match change {
+            Change::Ready => {
+                self.stage = Stage::Ready;
+                self.ready_since = Some(Instant::now());
+                for (pool, address) in self.endpoints(surroundings, deployment) {
+                    pool.insert(self.endpoint(), address);
+                }
+            }
+            Change::NotReady => {
+                self.stage = Stage::Starting;
+                self.ready_since = None;
+                for (pool, _) in self.endpoints(surroundings, deployment) {
+                    pool.remove(&self.endpoint());
+                }
+            }
+            Change::Ended { message } => {
+                for (pool, _) in self.endpoints(surroundings, deployment) {
+                    pool.remove(&self.endpoint());
+                }
+                let message = match self.last_lines.lock().unwrap_or_else(PoisonError::into_inner).last() {
+                    Some(line) => format!("{message}; last line: {line}"),
+                    None => message,
+                };
+                tracing::warn!(replica.name = %self.name, message = %message, "replica ended by itself");
+                self.last_end = Some(message.clone());
+                self.ready_since = None;
+                self.life = None;
+                self.stage = Stage::Crashed { until: Instant::now() + backoff(self.restarts + 1), message };
+            }
+            Change::CannotStart { message } => {
+                self.life = None;
+                self.stage = Stage::Broken { message };
+            }
+            Change::Gone => {}
+        }
+    }
+
+    fn endpoint(&self) -> EndpointId {
+        EndpointId::new(&self.name).expect("an object's name with a number is an endpoint's name")
+    }
+
+    fn endpoints(&self, surroundings: &Surroundings, deployment: &Deployment) -> Vec<(Pool, SocketAddr)> {
+        let template = &deployment.template;
+        surroundings
+            .network
+            .pools_of(&deployment.name.namespace, &template.labels)
+            .into_iter()
+            .filter_map(|(pool, port)| {
+                let wanted = match port {
+                    mercurious_manifests::PortRef::Number(number) => number,
+                    mercurious_manifests::PortRef::Name(name) => {
+                        let mut ports = template.containers[0].ports.iter();
+                        ports.find(|port| port.name.as_ref() == Some(&name))?.container_port
+                    }
+                };
+                let own = *self.ports.get(&wanted)?;
+                Some((pool, SocketAddr::from((Ipv4Addr::LOCALHOST, own))))
+            })
+            .collect()
+    }
+
+    /// Takes it out of traffic, lets it finish, and stops it; `Gone` comes when all that is done.
+    pub(super) fn leave(
+        &mut self,
+        deployment: &Deployment,
+        surroundings: &Surroundings,
+        inbox: &mpsc::Sender<Message>,
+        tasks: &Tasks,
+    ) {
+        if self.is_leaving() {
+            return;
+        }
+        self.stage = Stage::Leaving;
+        let grace = Duration::from_secs(u64::from(deployment.template.termination_grace_seconds));
+        let endpoint = self.endpoint();
+        let pools: Vec<Pool> = self.endpoints(surroundings, deployment).into_iter().map(|(pool, _)| pool).collect();
+        // From here on no request goes there, whether or not the futures are polled.
+        let drains: Vec<_> = pools.iter().map(|pool| pool.drain(&endpoint, grace)).collect();
+        let life = self.life.take();
+        let signal = self.template.stop_signal().and_then(|name| name.parse().ok()).unwrap_or(Signal::SIGTERM);
+        let (inbox, number) = (inbox.clone(), self.number);
+        tasks.spawn("replica-leaving", async move {
+            futures::future::join_all(drains).await;
+            for pool in pools {
+                pool.remove(&endpoint);
+            }
+            if let Some(life) = life {
+                if let Some(PreStop::Sleep(sleep)) = &life.pre_stop {
+                    tokio::time::sleep(Duration::from_secs(u64::from(sleep.seconds)).min(grace)).await;
+                }
+                let replica = life.replica.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if let Some(replica) = replica {
+                    replica.stop(signal, grace).await;
+                }
+                life.stop.cancel();
+            }
+            // The controller may have ended.
+            let _ = inbox.send(Message::Replica(number, Change::Gone)).await;
+        });
+    }
+}
+
+/// One life of a replica: started, probed, followed to its end.
+struct Run {
+    number: u64,
+    plan: Plan,
+    surroundings: Surroundings,
+    inbox: mpsc::Sender<Message>,
+    lines: LogLines,
+    last_lines: Arc<Mutex<Vec<String>>>,
+    prefix: String,
+    replica: Arc<Mutex<Option<Arc<Replica>>>>,
+    stop: CancellationToken,
+}
+
+impl Run {
+    async fn tell(&self, change: Change) {
+        // The controller may have ended.
+        let _ = self.inbox.send(Message::Replica(self.number, change)).await;
+    }
+
+    async fn run(self) {
+        let (lines, last, prefix) = (self.lines.clone(), Arc::clone(&self.last_lines), self.prefix.clone());
+        let hear = move |line: String| {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            if !line.trim().is_empty() {
+                last.clear();
+                last.push(line.clone());
+            }
+            lines.push(format!("{prefix}: {line}"));
+        };
+        let replica = match self.surroundings.runner.start(&self.plan.spec, hear).await {
+            Ok(replica) => Arc::new(replica),
+            Err(error) => {
+                return self.tell(Change::CannotStart { message: crate::image_source::chain(&error) }).await;
+            }
+        };
+        *self.replica.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&replica));
+        if self.stop.is_cancelled() {
+            replica.stop(Signal::SIGKILL, Duration::ZERO).await;
+            return;
+        }
+        let mut exited = replica.exited();
+        tokio::select! {
+            exit = async { exited.wait_for(Option::is_some).await.ok().and_then(|exit| *exit) } => {
+                let exit: Option<Exit> = exit;
+                if !self.stop.is_cancelled() {
+                    let message = exit.map_or_else(|| "ended".to_owned(), |exit| exit.to_string());
+                    self.tell(Change::Ended { message }).await;
+                }
+            }
+            () = self.stop.cancelled() => {}
+            message = self.probe() => {
+                // Liveness: what does not live is ended, and started again like a crash.
+                replica.stop(Signal::SIGTERM, Duration::from_secs(5)).await;
+                self.tell(Change::Ended { message }).await;
+            }
+        }
+    }
+
+    /// Asks the probes for as long as the replica lives. Returns only when it must be ended.
+    async fn probe(&self) -> String {
+        let client = match reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+        {
+            Ok(client) => client,
+            Err(error) => return format!("probes cannot be asked: {error}"),
+        };
+        if let Some(startup) = &self.plan.startup {
+            if let Err(message) = self.until(&client, startup, Verdict::Yes, startup.failure_threshold).await {
+                return format!("startup probe: {message}");
+            }
+        }
+        let readiness = async {
+            let Some(spec) = &self.plan.readiness else {
+                self.tell(Change::Ready).await;
+                return std::future::pending::<()>().await;
+            };
+            tokio::time::sleep(spec.initial_delay).await;
+            let mut streak = Streak::default();
+            let mut ready = false;
+            loop {
+                let verdict = streak.count(self.ask(&client, spec).await.is_ok(), spec);
+                if verdict == Verdict::Yes && !ready {
+                    ready = true;
+                    self.tell(Change::Ready).await;
+                } else if verdict == Verdict::No && ready {
+                    ready = false;
+                    self.tell(Change::NotReady).await;
+                }
+                // A replica that starts is asked often: nothing is gained by being late.
+                let period = if ready { spec.period } else { spec.period.min(Duration::from_millis(100)) };
+                tokio::time::sleep(period).await;
+            }
+        };
+        let liveness = async {
+            let Some(spec) = &self.plan.liveness else { return std::future::pending::<String>().await };
+            match self.until(&client, spec, Verdict::No, u32::MAX).await {
+                Ok(message) | Err(message) => format!("liveness probe: {message}"),
+            }
+        };
+        tokio::select! {
+            () = readiness => String::new(),
+            message = liveness => message,
+        }
+    }
+
+    /// Asks until the verdict; an error after so many failures in a row.
+    async fn until(
+        &self,
+        client: &reqwest::Client,
+        spec: &ProbeSpec,
+        wanted: Verdict,
+        failures: u32,
+    ) -> Result<String, String> {
+        tokio::time::sleep(spec.initial_delay).await;
+        let mut streak = Streak::default();
+        let mut failed = 0;
+        loop {
+            let answer = self.ask(client, spec).await;
+            failed = if answer.is_ok() { 0 } else { failed + 1 };
+            let message = answer.as_ref().err().cloned().unwrap_or_default();
+            if streak.count(answer.is_ok(), spec) == wanted {
+                return Ok(message);
+            }
+            if failed >= failures.max(1) {
+                return Err(message);
+            }
+            tokio::time::sleep(spec.period).await;
+        }
+    }
+
+    async fn ask(&self, client: &reqwest::Client, spec: &ProbeSpec) -> Result<(), String> {
+        let runner = &self.surroundings.runner;
+        let replica = &self.plan.spec;
+        probe_once(client, spec, |argv, deadline| async move { runner.execute(replica, &argv, deadline).await }).await
+    }
+}
+
+/// A free port of this machine for each container port.
+fn free_ports(wanted: &[u16]) -> std::io::Result<BTreeMap<u16, u16>> {
+    // All are held until all are found, so that no two are the same.
+    let mut held = Vec::new();
+    let mut ports = BTreeMap::new();
+    for port in wanted {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        ports.insert(*port, listener.local_addr()?.port());
+        held.push(listener);
+    }
+    Ok(ports)
+}
