@@ -57,7 +57,7 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        if millis % 1000 != 0 {
+        if !millis.is_multiple_of(1000) {
             return if millis < 1000 {
                 write!(formatter, "{millis}ms")
             } else {

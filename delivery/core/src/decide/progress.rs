@@ -141,31 +141,26 @@ impl Case<'_> {
             _ if !healthy => lacking(workload),
             Checks::Passed if bake_left.is_zero() => return self.succeed(rollout, workload),
             Checks::Passed => format!("bake {} left", seconds(bake_left)),
-            Checks::Unasked(name) => format!("check {name}"),
+            Checks::Unasked(name) | Checks::Failed(name, _) => format!("check {name}"),
             Checks::Pending(name, message) => format!("check {name}: {message}"),
-            Checks::Failed(name, _) => format!("check {name}"),
         };
         let unasked = healthy && matches!(checks, Checks::Unasked(_));
         if left.is_zero() && !unasked && !(healthy && matches!(checks, Checks::Passed)) {
             let why = format!("not proven healthy within {}: {waiting_on}", seconds(limit));
             return self.fail(rollout, why);
         }
-        let mut message = format!(
-            "{}: baking {} of {}",
+        let lack = match checks {
+            _ if !healthy => format!("; the bake starts again after {waiting_on}"),
+            Checks::Unasked(name) => format!("; check {name}: not answered yet"),
+            Checks::Pending(name, said) => format!("; check {name}: pending, {said}"),
+            Checks::Passed | Checks::Failed(..) => String::new(),
+        };
+        let message = format!(
+            "{}: baking {} of {}{lack}",
             rollout.release.nickname(),
             full_seconds(baked.min(self.bake())),
             self.desired.rollout.bake
         );
-        match checks {
-            _ if !healthy => {
-                message.push_str(&format!("; the bake starts again after {waiting_on}"))
-            }
-            Checks::Unasked(name) => message.push_str(&format!("; check {name}: not answered yet")),
-            Checks::Pending(name, said) => {
-                message.push_str(&format!("; check {name}: pending, {said}"))
-            }
-            Checks::Passed | Checks::Failed(..) => {}
-        }
         let mut decision = self.conclude_with(rollout, Reason::Baking, message);
         decision.waiting_on = Some(waiting_on);
         decision.ask_checks = true;

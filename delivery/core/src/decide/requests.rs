@@ -318,7 +318,7 @@ impl<'a> Case<'a> {
 }
 
 /// The workload, where it is there and can move.
-fn movable<'w>(workload: Found<'w>) -> Result<&'w Workload, String> {
+fn movable(workload: Found<'_>) -> Result<&Workload, String> {
     match workload {
         Ok(workload) if workload.paused => {
             Err("the workload is paused; unpause it, then ask again".to_owned())

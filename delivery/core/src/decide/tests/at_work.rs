@@ -188,7 +188,7 @@ fn without_automatic_rollback_nothing_moves_and_it_is_held() {
         assert_eq!(world.settle().reason, Reason::Held);
         assert_eq!(world.image_number(), Some(1));
         // What serves is what is said to run; neither is a person's change.
-        let serves = if behaviour == Behaviour::FailsCheck { 1 } else { 0 };
+        let serves = usize::from(behaviour == Behaviour::FailsCheck);
         assert_eq!((world.running(), world.good()), (Some(serves), Some(0)));
         assert_eq!(world.record.holds.len(), 1);
         world.push(Behaviour::Crashes);

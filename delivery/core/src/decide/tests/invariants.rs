@@ -66,14 +66,12 @@ proptest! {
     #[test]
     fn invariant_02_only_the_named_container_of_a_workload_that_is_there_is_patched(story in story()) {
         let mut world = World::settled();
-        let mut watch = |moment: &Moment<'_>| match &moment.decision.effect {
-            Some(effect) => {
-                assert!(present(moment).is_some(), "{effect:?}");
-                if let Effect::SetImage { container, .. } = effect {
-                    assert_eq!(container, &moment.desired.container);
-                }
+        let mut watch = |moment: &Moment<'_>| {
+            let Some(effect) = &moment.decision.effect else { return };
+            assert!(present(moment).is_some(), "{effect:?}");
+            if let Effect::SetImage { container, .. } = effect {
+                assert_eq!(container, &moment.desired.container);
             }
-            None => {}
         };
         play(&mut world, &story, &mut watch);
         end(&mut world, &mut watch);

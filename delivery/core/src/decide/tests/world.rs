@@ -149,7 +149,7 @@ impl World {
     }
 
     /// A person writes the image field with the home's own tools.
-    pub(super) fn set_image(&mut self, image: impl ToString) {
+    pub(super) fn set_image(&mut self, image: impl std::fmt::Display) {
         self.image = image.to_string();
         self.age = 0;
     }
