@@ -1,1 +1,16 @@
-//! The HTTP API of a running engine: server, types, client, OpenAPI document.
+//! The HTTP API of a running engine: server, types, client.
+//!
+//! It listens on a socket in the data directory, and on a loopback port where asked. Reading needs no token;
+//! changing needs the one in the data directory. Requests with a foreign `Host` or `Origin` are refused, so
+//! that no web page can speak for the person at this machine.
+
+mod client;
+mod guard;
+mod problem;
+mod server;
+mod types;
+
+pub use client::{ApiClient, ClientError};
+pub use problem::Problem;
+pub use server::{ApiServer, serve};
+pub use types::{Change, Explanation};

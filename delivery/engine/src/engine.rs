@@ -6,7 +6,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
     EngineHandle, Wishes,
-    handle::{AppSeat, RepositorySeat},
+    handle::{AppSeat, RepositorySeat, Waiting},
     ports::{Checker, ImageSource, Notifier, Store, Workloads},
     reconcile::Reconciler,
     watch::{RepositoryState, Watcher},
@@ -77,18 +77,20 @@ impl Engine {
             };
             let (view, view_receiver) = watch::channel(None);
             let bell = Arc::new(Notify::new());
+            let waiting = Waiting::default();
             let reconciler = Reconciler {
                 place: repository.place.clone(),
                 ports: ports.clone(),
                 repository: repository.state.clone(),
                 view,
                 bell: Arc::clone(&bell),
+                waiting: Arc::clone(&waiting),
                 tasks: tasks.clone(),
                 stopping: tasks.stopping(),
                 wish: wish.clone(),
             };
             tasks.spawn_critical("reconciler", reconciler.run());
-            apps.insert(name, AppSeat { wish, view: view_receiver, bell });
+            apps.insert(name, AppSeat { wish, view: view_receiver, bell, waiting });
         }
         Ok(EngineHandle::new(apps, repositories, ports.clone()))
     }

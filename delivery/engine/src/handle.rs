@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use mercurious_core::{
     decide::{Ask, Request},
@@ -9,7 +12,7 @@ use mercurious_core::{
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::{
-    AuditEntry, AutoDeployView, Place, TagChoice, Wish,
+    AuditEntry, AutoDeployView, DecisionView, Place, TagChoice, Wish,
     detect::tag_choices,
     engine::Ports,
     ports::{LookError, StoreError},
@@ -32,7 +35,11 @@ pub(crate) struct AppSeat {
     pub(crate) wish: Wish,
     pub(crate) view: watch::Receiver<Option<Arc<AutoDeployView>>>,
     pub(crate) bell: Arc<Notify>,
+    pub(crate) waiting: Waiting,
 }
+
+/// Who waits for which request to be handled.
+pub(crate) type Waiting = Arc<Mutex<BTreeMap<RequestId, oneshot::Sender<DecisionView>>>>;
 
 pub(crate) struct RepositorySeat {
     pub(crate) place: Place,
@@ -148,15 +155,32 @@ impl EngineHandle {
         Ok(&self.seat(name)?.wish)
     }
 
-    /// Writes a request down and rings for it.
-    pub async fn ask(&self, name: &ObjectName, ask: Ask, by: Actor) -> Result<RequestId, AskError> {
+    /// Writes a request down and rings for it. The receiver hears the decision that handled it.
+    pub async fn ask(
+        &self,
+        name: &ObjectName,
+        ask: Ask,
+        by: Actor,
+    ) -> Result<(RequestId, oneshot::Receiver<DecisionView>), AskError> {
         let seat = self.seat(name)?;
         let at = self.inner.ports.clock.now();
         let id = RequestId(format!("{}-{:08x}", at.as_millisecond(), fastrand::u32(..)));
         let request = Request { id: id.clone(), ask, by, at };
-        self.inner.ports.store.add_request(name, &request).await.map_err(AskError::Store)?;
+        let (sender, receiver) = oneshot::channel();
+        let waiting = || seat.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting().insert(id.clone(), sender);
+        if let Err(error) = self.inner.ports.store.add_request(name, &request).await {
+            waiting().remove(&id);
+            return Err(AskError::Store(error));
+        }
         seat.bell.notify_one();
-        Ok(id)
+        Ok((id, receiver))
+    }
+
+    /// The newest lines that replicas of the newest spec logged, at most `limit`.
+    pub async fn log_lines(&self, name: &ObjectName, limit: usize) -> Result<Vec<String>, AskError> {
+        let seat = self.seat(name)?;
+        Ok(self.inner.ports.workloads.log_lines(&seat.wish.target, limit).await)
     }
 
     /// Suspends an auto-deploy, or lets it go on.

@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use mercurious_core::{
@@ -14,6 +18,7 @@ use crate::{
     checks::Checks,
     detect::choose,
     engine::Ports,
+    handle::Waiting,
     ports::{LookError, StoreError},
     view::WorkloadView,
     watch::RepositoryState,
@@ -29,6 +34,7 @@ pub(crate) struct Reconciler {
     pub(crate) view: watch::Sender<Option<Arc<AutoDeployView>>>,
     /// Rung when a request was added, or suspension changed, or a check answered.
     pub(crate) bell: Arc<Notify>,
+    pub(crate) waiting: Waiting,
     pub(crate) tasks: Tasks,
     pub(crate) stopping: CancellationToken,
 }
@@ -172,6 +178,11 @@ impl Reconciler {
         for request in &desired.requests {
             if memory.record.handled.contains(&request.id) {
                 self.ports.store.remove_request(self.name(), request).await.map_err(text)?;
+                let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&request.id);
+                if let Some(waiting) = waiting {
+                    // Who asked may have gone.
+                    let _ = waiting.send(DecisionView::new(&decision, None, now));
+                }
             }
         }
         self.report(&decision, &desired, &observed, &repository, memory, now);
