@@ -26,6 +26,7 @@ mod image_config;
 mod layer;
 mod layout;
 mod libraries;
+mod publish;
 mod search_path;
 mod system_root;
 
@@ -37,3 +38,4 @@ pub use elf::ProgramError;
 pub use layer::LayerError;
 pub use layout::LayoutError;
 pub use libraries::LibraryError;
+pub use publish::{PublishError, fetch_base, publish};

@@ -1,2 +1,6 @@
 //! Entry point.
+
+mod example_server;
+mod load;
+
 fn main() {}

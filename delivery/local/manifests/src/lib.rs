@@ -4,21 +4,23 @@
 //! → [`Manifests::validate`] (references between objects).
 //!
 //! Guarantees: total (no input makes it panic or run away); a fault names file, line, column and field; the
-//! faults of all documents come together; no Secret's value is ever part of a fault, a warning or `Debug`.
-//!
-//! Caveats: of one document, the first fault is reported.
+//! faults of all fields of all documents come together; no Secret's value is ever part of a fault, a warning or `Debug`.
 
 mod check;
+mod document;
 mod environment;
 mod expand;
 mod fault;
+mod known;
 mod manifests;
 mod objects;
 mod read;
+mod tree;
 
 pub use environment::{EnvironmentError, PodFacts, environment};
 pub use expand::expand;
 pub use fault::{Fault, ManifestErrors, Origin, Warning, WarningKind};
+pub use known::field_reference;
 pub use manifests::{Manifests, Sourced};
 pub use objects::{
     Capabilities, Ignored, Protocol, ConfigMap, Container, ContainerPort, Deployment, EmptyDirVolume, EnvFrom, EnvFromSource,

@@ -24,7 +24,7 @@ pub use probe::{HttpGet, HttpHeader, Probe, ProbeAction, TcpSocket};
 pub use secret_value::SecretValue;
 pub use service::{Service, ServicePort, ServiceType};
 pub(crate) use {
-    config::{ConfigMapObject, SecretObject},
+    config::{ConfigMapObject, SecretObject, is_base64},
     deployment::DeploymentObject,
     ingress::IngressObject,
     service::ServiceObject,

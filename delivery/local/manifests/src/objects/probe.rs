@@ -4,26 +4,59 @@ use super::{ExecAction, PortRef};
 
 /// A question to a container, asked again and again.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "ProbeObject")]
 pub struct Probe {
     /// The question.
-    #[serde(flatten)]
     pub action: ProbeAction,
     /// Not asked before; 0 where it is left out.
-    #[serde(default)]
     pub initial_delay_seconds: u32,
     /// Time between two questions; 10 where it is left out.
-    #[serde(default = "ten")]
     pub period_seconds: u32,
     /// How long an answer may take; 1 where it is left out.
-    #[serde(default = "one")]
     pub timeout_seconds: u32,
     /// So many in a row are a yes; 1 where it is left out.
-    #[serde(default = "one")]
     pub success_threshold: u32,
     /// So many in a row are a no; 3 where it is left out.
-    #[serde(default = "three")]
     pub failure_threshold: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ProbeObject {
+    http_get: Option<HttpGet>,
+    tcp_socket: Option<TcpSocket>,
+    exec: Option<ExecAction>,
+    #[serde(default)]
+    initial_delay_seconds: u32,
+    #[serde(default = "ten")]
+    period_seconds: u32,
+    #[serde(default = "one")]
+    timeout_seconds: u32,
+    #[serde(default = "one")]
+    success_threshold: u32,
+    #[serde(default = "three")]
+    failure_threshold: u32,
+}
+
+impl TryFrom<ProbeObject> for Probe {
+    type Error = &'static str;
+
+    fn try_from(object: ProbeObject) -> Result<Self, Self::Error> {
+        let action = match (object.http_get, object.tcp_socket, object.exec) {
+            (Some(get), None, None) => ProbeAction::HttpGet(get),
+            (None, Some(socket), None) => ProbeAction::TcpSocket(socket),
+            (None, None, Some(program)) => ProbeAction::Exec(program),
+            _ => return Err("a probe has exactly one of httpGet, tcpSocket and exec"),
+        };
+        Ok(Self {
+            action,
+            initial_delay_seconds: object.initial_delay_seconds,
+            period_seconds: object.period_seconds,
+            timeout_seconds: object.timeout_seconds,
+            success_threshold: object.success_threshold,
+            failure_threshold: object.failure_threshold,
+        })
+    }
 }
 
 fn one() -> u32 {

@@ -70,7 +70,7 @@ impl IdleConnections {
     fn put(&self, sender: Sender, settings: &ProxySettings) {
         let now = Instant::now();
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        if shelf.closed || sender.is_closed() {
+        if sender.is_closed() {
             return;
         }
         let is_old = |(since, _): &(Instant, Sender)| {

@@ -86,6 +86,7 @@ impl Endpoint {
     /// Ends new leases and closes what is idle. The caller holds the pool's lock.
     pub(super) fn start_draining(&self) {
         self.draining.store(true, Ordering::Release);
+        self.idle.close();
     }
 
     pub(super) fn in_flight(&self) -> usize {

@@ -1,0 +1,56 @@
+//! Sends requests at a steady rate and counts every one that is not answered well.
+//!
+//! **Guarantees.** No request is sent twice: each failure is one that a user would have seen. A kept
+//! connection that the server closed between two requests is no failure, as no request was on it.
+//!
+//! **Caveats.** Plain HTTP/1.1 only. A kept connection has one request at a time, so a server that is too slow
+//! lowers the rate instead of gathering a queue.
+
+mod connection;
+mod report;
+mod run;
+mod watch;
+
+use std::time::Duration;
+
+pub(crate) use report::{Failure, Latencies, LoadReport, VersionSeen};
+pub(crate) use run::{Load, LoadHandle};
+pub(crate) use watch::{WatchError, watch_until_version};
+
+/// How much is sent, and over what.
+#[derive(Clone, Debug)]
+pub(crate) struct LoadSettings {
+    /// Connections that are kept between requests.
+    pub(crate) keep_alive_connections: usize,
+    /// Requests a second that open a connection of their own.
+    pub(crate) fresh_per_second: f64,
+    /// All requests a second, fresh ones included.
+    pub(crate) total_per_second: f64,
+    /// How long one request may take, its connection included.
+    pub(crate) timeout: Duration,
+}
+
+impl Default for LoadSettings {
+    fn default() -> Self {
+        Self {
+            keep_alive_connections: 8,
+            fresh_per_second: 20.0,
+            total_per_second: 200.0,
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why no load can be sent.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum TargetError {
+    /// Not a URL that this module sends to.
+    #[error("`{url}` is not a plain http:// URL with a host")]
+    Url {
+        /// As given.
+        url: String,
+    },
+}
+
+#[cfg(test)]
+mod tests;
