@@ -6,9 +6,12 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::{
-    ConfigMap, Deployment, Fault, Ingress, ManifestErrors, Manifests, Origin, Secret, Service, Sourced,
+    ConfigMap, Deployment, Fault, Ingress, ManifestErrors, Manifests, Origin, Secret, Service,
+    Sourced,
     known::{self, Treatment},
-    objects::{ConfigMapObject, DeploymentObject, IngressObject, SecretObject, ServiceObject, is_base64},
+    objects::{
+        ConfigMapObject, DeploymentObject, IngressObject, SecretObject, ServiceObject, is_base64,
+    },
     tree::{self, Positions},
 };
 
@@ -31,17 +34,33 @@ pub(crate) fn read(
         Ok(document) => document,
         Err(error) => return faults.push(broken(&error, first_line, file)),
     };
-    let before = text.lines().take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#')).count();
+    let before = text
+        .lines()
+        .take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+        .count();
     let start = Origin { file: Arc::clone(file), line: first_line + before + 1, column: 1 };
     let items = match value.get("items") {
-        Some(Value::Array(items)) if value.get("kind").and_then(Value::as_str) == Some("List") => items,
-        _ => return Object { value, start, first_line, positions: &positions, prefix: String::new(), faults }.read(manifests),
+        Some(Value::Array(items)) if value.get("kind").and_then(Value::as_str) == Some("List") => {
+            items
+        }
+        _ => {
+            return Object {
+                value,
+                start,
+                first_line,
+                positions: &positions,
+                prefix: String::new(),
+                faults,
+            }
+            .read(manifests);
+        }
     };
     for (index, item) in items.iter().enumerate() {
         let prefix = format!("items[{index}]");
         let (line, column) = positions.get(&prefix).copied().unwrap_or((start.line, 1));
         let start = Origin { file: Arc::clone(file), line: first_line + line, column };
-        Object { value: item.clone(), start, first_line, positions: &positions, prefix, faults }.read(manifests);
+        Object { value: item.clone(), start, first_line, positions: &positions, prefix, faults }
+            .read(manifests);
     }
 }
 
@@ -61,7 +80,10 @@ fn broken(error: &serde_saphyr::Error, first_line: usize, file: &Arc<str>) -> Fa
         _ => message,
     };
     let message = message.split(" at line ").next().unwrap_or(message);
-    let hint = message.to_lowercase().contains("tab").then(|| "YAML is indented with spaces: replace the tab".to_owned());
+    let hint = message
+        .to_lowercase()
+        .contains("tab")
+        .then(|| "YAML is indented with spaces: replace the tab".to_owned());
     Fault { origin, field: String::new(), what: format!("cannot be read: {message}"), hint }
 }
 
@@ -83,26 +105,92 @@ impl Object<'_> {
 
     fn read(mut self, manifests: &mut Manifests) {
         let (Some(api_version), Some(kind)) = (self.text("apiVersion"), self.text("kind")) else {
-            return self.fault("kind", "apiVersion and kind must be given", Some("every object of Kubernetes has both"));
+            return self.fault(
+                "kind",
+                "apiVersion and kind must be given",
+                Some("every object of Kubernetes has both"),
+            );
         };
         match (api_version.as_str(), kind.as_str()) {
             ("v1", "Namespace") => {}
-            ("apps/v1", "Deployment") => self.add(&kind, &mut manifests.deployments, Deployment::from, |object: DeploymentObject| object, |it| it.name.clone()),
-            ("v1", "Service") => self.add(&kind, &mut manifests.services, Service::from, |object: ServiceObject| object, |it| it.name.clone()),
-            ("v1", "ConfigMap") => self.add(&kind, &mut manifests.config_maps, ConfigMap::from, |object: ConfigMapObject| object, |it| it.name.clone()),
-            ("v1", "Secret") => self.add(&kind, &mut manifests.secrets, Secret::from, |object: SecretObject| object, |it| it.name.clone()),
-            ("networking.k8s.io/v1", "Ingress") => self.add(&kind, &mut manifests.ingresses, Ingress::from, |object: IngressObject| object, |it| it.name.clone()),
+            ("apps/v1", "Deployment") => self.add(
+                &kind,
+                &mut manifests.deployments,
+                Deployment::from,
+                |object: DeploymentObject| object,
+                |it| it.name.clone(),
+            ),
+            ("v1", "Service") => self.add(
+                &kind,
+                &mut manifests.services,
+                Service::from,
+                |object: ServiceObject| object,
+                |it| it.name.clone(),
+            ),
+            ("v1", "ConfigMap") => self.add(
+                &kind,
+                &mut manifests.config_maps,
+                ConfigMap::from,
+                |object: ConfigMapObject| object,
+                |it| it.name.clone(),
+            ),
+            ("v1", "Secret") => self.add(
+                &kind,
+                &mut manifests.secrets,
+                Secret::from,
+                |object: SecretObject| object,
+                |it| it.name.clone(),
+            ),
+            ("networking.k8s.io/v1", "Ingress") => self.add(
+                &kind,
+                &mut manifests.ingresses,
+                Ingress::from,
+                |object: IngressObject| object,
+                |it| it.name.clone(),
+            ),
             ("mercurious.dev/v1alpha1", "AutoDeploy") => {
-                self.add(&kind, &mut manifests.auto_deploys, |it: AutoDeploy| it, |it| it, |it| it.metadata.object_name());
+                self.add(
+                    &kind,
+                    &mut manifests.auto_deploys,
+                    |it: AutoDeploy| it,
+                    |it| it,
+                    |it| it.metadata.object_name(),
+                );
             }
-            ("image.toolkit.fluxcd.io/v1beta1" | "image.toolkit.fluxcd.io/v1beta2" | "image.toolkit.fluxcd.io/v1", "ImageRepository") => {
-                self.add(&kind, &mut manifests.image_repositories, |it: ImageRepository| it, |it| it, |it| it.metadata.object_name());
+            (
+                "image.toolkit.fluxcd.io/v1beta1"
+                | "image.toolkit.fluxcd.io/v1beta2"
+                | "image.toolkit.fluxcd.io/v1",
+                "ImageRepository",
+            ) => {
+                self.add(
+                    &kind,
+                    &mut manifests.image_repositories,
+                    |it: ImageRepository| it,
+                    |it| it,
+                    |it| it.metadata.object_name(),
+                );
             }
-            ("image.toolkit.fluxcd.io/v1beta1" | "image.toolkit.fluxcd.io/v1beta2" | "image.toolkit.fluxcd.io/v1", "ImagePolicy") => {
-                self.add(&kind, &mut manifests.image_policies, |it: ImagePolicy| it, |it| it, |it| it.metadata.object_name());
+            (
+                "image.toolkit.fluxcd.io/v1beta1"
+                | "image.toolkit.fluxcd.io/v1beta2"
+                | "image.toolkit.fluxcd.io/v1",
+                "ImagePolicy",
+            ) => {
+                self.add(
+                    &kind,
+                    &mut manifests.image_policies,
+                    |it: ImagePolicy| it,
+                    |it| it,
+                    |it| it.metadata.object_name(),
+                );
             }
             _ => {
-                let what = format!("{} ({}) is not understood on one machine", short(&kind), short(&api_version));
+                let what = format!(
+                    "{} ({}) is not understood on one machine",
+                    short(&kind),
+                    short(&api_version)
+                );
                 self.fault("kind", &what, Some(&format!("there are {KINDS}")));
             }
         }
@@ -110,7 +198,12 @@ impl Object<'_> {
 
     fn fault(&mut self, field: &str, what: &str, hint: Option<&str>) {
         let origin = self.origin(field);
-        self.faults.push(Fault { origin, field: short(field), what: what.to_owned(), hint: hint.map(str::to_owned) });
+        self.faults.push(Fault {
+            origin,
+            field: short(field),
+            what: what.to_owned(),
+            hint: hint.map(str::to_owned),
+        });
     }
 
     /// Where a field stands; of one that is not written, its nearest parent.
@@ -122,7 +215,11 @@ impl Object<'_> {
         let mut path = whole.as_str();
         loop {
             if let Some(&(line, column)) = self.positions.get(path) {
-                return Origin { file: Arc::clone(&self.start.file), line: self.first_line + line, column };
+                return Origin {
+                    file: Arc::clone(&self.start.file),
+                    line: self.first_line + line,
+                    column,
+                };
             }
             match path.rfind(['.', '[']) {
                 Some(end) => path = &path[..end],
@@ -145,12 +242,22 @@ impl Object<'_> {
         for (path, why) in refused {
             self.fault(&path, "is not supported on one machine", Some(why));
         }
-        for field in match kind { "Secret" => &["data"][..], "ConfigMap" => &["binaryData"], _ => &[] } {
+        for field in match kind {
+            "Secret" => &["data"][..],
+            "ConfigMap" => &["binaryData"],
+            _ => &[],
+        } {
             let Some(Value::Object(values)) = self.value.get(field) else { continue };
-            let bad = values.iter().filter(|(_, value)| value.as_str().is_some_and(|text| !is_base64(text)));
+            let bad = values
+                .iter()
+                .filter(|(_, value)| value.as_str().is_some_and(|text| !is_base64(text)));
             let bad: Vec<String> = bad.map(|(key, _)| format!("{field}.{key}")).collect();
             for path in bad {
-                self.fault(&path, "is not base64", Some("encode the value, or use stringData (Secret) or data (ConfigMap)"));
+                self.fault(
+                    &path,
+                    "is not base64",
+                    Some("encode the value, or use stringData (Secret) or data (ConfigMap)"),
+                );
             }
         }
         let Some(object) = self.typed::<O>(kind) else { return };
@@ -180,18 +287,24 @@ impl Object<'_> {
             let mut steps = steps(error.path());
             let message = error.inner().to_string();
             let words = quoted(&message);
-            if let (true, [unknown, known @ ..]) = (message.starts_with("unknown field"), words.as_slice()) {
+            if let (true, [unknown, known @ ..]) =
+                (message.starts_with("unknown field"), words.as_slice())
+            {
                 if steps.last() != Some(&Step::Key((*unknown).to_owned())) {
                     steps.push(Step::Key((*unknown).to_owned()));
                 }
                 let parent = path(&steps[..steps.len() - 1], false);
                 let hint = match (known::home(kind, &parent, unknown), nearest(unknown, known)) {
                     (Some(home), _) => Some(format!("`{}` belongs to `{home}`", short(unknown))),
-                    (None, Some(nearest)) => Some(format!("the nearest known field is `{nearest}`")),
+                    (None, Some(nearest)) => {
+                        Some(format!("the nearest known field is `{nearest}`"))
+                    }
                     (None, None) => None,
                 };
                 self.fault(&path(&steps, true), "unknown or unsupported field", hint.as_deref());
-            } else if let (true, [missing, ..]) = (message.starts_with("missing field"), words.as_slice()) {
+            } else if let (true, [missing, ..]) =
+                (message.starts_with("missing field"), words.as_slice())
+            {
                 steps.push(Step::Key((*missing).to_owned()));
                 let path = path(&steps, true);
                 if !removed.contains(&path) {
@@ -199,10 +312,16 @@ impl Object<'_> {
                 }
                 return None;
             } else {
-                let written = message.starts_with("invalid type") && message.contains("expected a string");
-                let hint = (written && !message.contains("map") && !message.contains("sequence")).then_some("put the value in quotes");
+                let written =
+                    message.starts_with("invalid type") && message.contains("expected a string");
+                let hint = (written && !message.contains("map") && !message.contains("sequence"))
+                    .then_some("put the value in quotes");
                 // What stands in a Secret must not be repeated.
-                let what = if kind == "Secret" { "is of the wrong type".to_owned() } else { short_by(&message, 300) };
+                let what = if kind == "Secret" {
+                    "is of the wrong type".to_owned()
+                } else {
+                    short_by(&message, 300)
+                };
                 self.fault(&path(&steps, true), &what, hint);
             }
             removed.push(path(&steps, true));
@@ -215,10 +334,17 @@ impl Object<'_> {
 }
 
 /// Takes out fields that are known and not read; names those that would change behaviour.
-fn settle(value: &mut Value, kind: &str, path: &str, plain: &str, refused: &mut Vec<(String, &'static str)>) {
+fn settle(
+    value: &mut Value,
+    kind: &str,
+    path: &str,
+    plain: &str,
+    refused: &mut Vec<(String, &'static str)>,
+) {
     match value {
         Value::Object(fields) => fields.retain(|key, value| {
-            let dotted = |path: &str| if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let dotted =
+                |path: &str| if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             let (path, plain) = (dotted(path), dotted(plain));
             match known::treatment(kind, &plain) {
                 Some(Treatment::Ignored) => false,
@@ -305,5 +431,8 @@ fn short(text: &str) -> String {
 }
 
 fn short_by(text: &str, length: usize) -> String {
-    text.chars().take(length).map(|character| if character.is_control() { ' ' } else { character }).collect()
+    text.chars()
+        .take(length)
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect()
 }

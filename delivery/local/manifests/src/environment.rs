@@ -65,7 +65,11 @@ pub fn environment(
         match texts(manifests, kind, &name) {
             Some(values) => {
                 for (key, value) in values {
-                    let value = value.ok_or_else(|| EnvironmentError::NotText { kind, name: name.clone(), key: key.to_owned() })?;
+                    let value = value.ok_or_else(|| EnvironmentError::NotText {
+                        kind,
+                        name: name.clone(),
+                        key: key.to_owned(),
+                    })?;
                     variables.insert(format!("{}{key}", from.prefix), value.to_owned());
                 }
             }
@@ -75,7 +79,9 @@ pub fn environment(
     }
     for variable in &container.env {
         let value = match &variable.value {
-            EnvValue::Text(text) => Some(expand(text, |name| variables.get(name).map(String::as_str))),
+            EnvValue::Text(text) => {
+                Some(expand(text, |name| variables.get(name).map(String::as_str)))
+            }
             EnvValue::ConfigMapKey(key) => of_key(manifests, "ConfigMap", key, facts)?,
             EnvValue::SecretKey(key) => of_key(manifests, "Secret", key, facts)?,
             EnvValue::Field(PodField::Name) => Some(facts.name.clone()),
@@ -90,10 +96,16 @@ pub fn environment(
 }
 
 /// The values of a ConfigMap or Secret, each as text where it is; `None` where there is no such object.
-fn texts<'m>(manifests: &'m Manifests, kind: &str, name: &ObjectName) -> Option<Vec<(&'m str, Option<&'m str>)>> {
+fn texts<'m>(
+    manifests: &'m Manifests,
+    kind: &str,
+    name: &ObjectName,
+) -> Option<Vec<(&'m str, Option<&'m str>)>> {
     if kind == "Secret" {
         let secret = &manifests.secrets.get(name)?.value;
-        return Some(secret.data.iter().map(|(key, value)| (key.as_str(), value.expose_text())).collect());
+        return Some(
+            secret.data.iter().map(|(key, value)| (key.as_str(), value.expose_text())).collect(),
+        );
     }
     let map = &manifests.config_maps.get(name)?.value;
     Some(map.data.iter().map(|(key, value)| (key.as_str(), Some(value.as_str()))).collect())

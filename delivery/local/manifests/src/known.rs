@@ -32,47 +32,155 @@ const FIELDS: &[(&str, &str, Treatment)] = &[
     ("Deployment", "spec.template.spec.affinity", Ignored),
     ("Deployment", "spec.template.spec.topologySpreadConstraints", Ignored),
     ("Deployment", "spec.template.spec.priorityClassName", Ignored),
-    ("Deployment", "spec.template.spec.initContainers", Refused("one process is started for each replica; do it in the image's entrypoint")),
-    ("Deployment", "spec.template.spec.hostNetwork", Refused("every replica gets a port of its own; remove it")),
-    ("Deployment", "spec.template.spec.hostPID", Refused("not supported on one machine; remove it")),
-    ("Deployment", "spec.template.spec.hostAliases", Refused("the machine's own hosts file is used; put the names there")),
-    ("Deployment", "spec.template.spec.dnsConfig", Refused("the machine's own resolver is used; remove it")),
-    ("Deployment", "spec.template.spec.runtimeClassName", Refused("replicas are plain processes; remove it")),
-    ("Deployment", "spec.template.spec.activeDeadlineSeconds", Refused("a Deployment's replicas have no end; remove it")),
-    ("Deployment", "spec.template.spec.shareProcessNamespace", Refused("each replica is one process; remove it")),
-    ("Deployment", "spec.template.spec.volumes.hostPath", Refused("replicas do not reach the machine's files; use configMap, secret or emptyDir")),
-    ("Deployment", "spec.template.spec.volumes.persistentVolumeClaim", Refused("there are no persistent volumes; use configMap, secret or emptyDir")),
-    ("Deployment", "spec.template.spec.volumes.projected", Refused("use configMap and secret volumes one by one")),
+    (
+        "Deployment",
+        "spec.template.spec.initContainers",
+        Refused("one process is started for each replica; do it in the image's entrypoint"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.hostNetwork",
+        Refused("every replica gets a port of its own; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.hostPID",
+        Refused("not supported on one machine; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.hostAliases",
+        Refused("the machine's own hosts file is used; put the names there"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.dnsConfig",
+        Refused("the machine's own resolver is used; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.runtimeClassName",
+        Refused("replicas are plain processes; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.activeDeadlineSeconds",
+        Refused("a Deployment's replicas have no end; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.shareProcessNamespace",
+        Refused("each replica is one process; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.volumes.hostPath",
+        Refused("replicas do not reach the machine's files; use configMap, secret or emptyDir"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.volumes.persistentVolumeClaim",
+        Refused("there are no persistent volumes; use configMap, secret or emptyDir"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.volumes.projected",
+        Refused("use configMap and secret volumes one by one"),
+    ),
     ("Deployment", "spec.template.spec.containers.imagePullPolicy", Ignored),
     ("Deployment", "spec.template.spec.containers.terminationMessagePath", Ignored),
     ("Deployment", "spec.template.spec.containers.terminationMessagePolicy", Ignored),
-    ("Deployment", "spec.template.spec.containers.stdin", Refused("replicas have no terminal; remove it")),
-    ("Deployment", "spec.template.spec.containers.tty", Refused("replicas have no terminal; remove it")),
-    ("Deployment", "spec.template.spec.containers.volumeDevices", Refused("there are no block devices; remove it")),
-    ("Deployment", "spec.template.spec.containers.lifecycle.postStart", Refused("do it in the image's entrypoint")),
-    ("Deployment", "spec.template.spec.containers.ports.hostPort", Refused("use a Service of type NodePort")),
-    ("Deployment", "spec.template.spec.containers.ports.hostIP", Refused("use a Service of type NodePort")),
-    ("Deployment", "spec.template.spec.containers.volumeMounts.subPathExpr", Refused("use subPath")),
-    ("Deployment", "spec.template.spec.containers.volumeMounts.mountPropagation", Refused("nothing is mounted inside a volume; remove it")),
-    ("Deployment", "spec.template.spec.containers.livenessProbe.grpc", Refused("use httpGet, tcpSocket or exec")),
-    ("Deployment", "spec.template.spec.containers.readinessProbe.grpc", Refused("use httpGet, tcpSocket or exec")),
-    ("Deployment", "spec.template.spec.containers.startupProbe.grpc", Refused("use httpGet, tcpSocket or exec")),
-    ("Deployment", "spec.template.spec.containers.env.valueFrom.resourceFieldRef", Refused("resources are not enforced; write the value")),
-    ("Service", "spec.externalName", Refused("names outside are asked directly; remove the Service")),
+    (
+        "Deployment",
+        "spec.template.spec.containers.stdin",
+        Refused("replicas have no terminal; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.tty",
+        Refused("replicas have no terminal; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.volumeDevices",
+        Refused("there are no block devices; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.lifecycle.postStart",
+        Refused("do it in the image's entrypoint"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.ports.hostPort",
+        Refused("use a Service of type NodePort"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.ports.hostIP",
+        Refused("use a Service of type NodePort"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.volumeMounts.subPathExpr",
+        Refused("use subPath"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.volumeMounts.mountPropagation",
+        Refused("nothing is mounted inside a volume; remove it"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.livenessProbe.grpc",
+        Refused("use httpGet, tcpSocket or exec"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.readinessProbe.grpc",
+        Refused("use httpGet, tcpSocket or exec"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.startupProbe.grpc",
+        Refused("use httpGet, tcpSocket or exec"),
+    ),
+    (
+        "Deployment",
+        "spec.template.spec.containers.env.valueFrom.resourceFieldRef",
+        Refused("resources are not enforced; write the value"),
+    ),
+    (
+        "Service",
+        "spec.externalName",
+        Refused("names outside are asked directly; remove the Service"),
+    ),
     ("Service", "spec.externalIPs", Refused("a Service listens on the machine; remove it")),
     ("Service", "spec.ipFamilies", Ignored),
     ("Service", "spec.ipFamilyPolicy", Ignored),
     ("Service", "spec.internalTrafficPolicy", Ignored),
     ("Service", "spec.externalTrafficPolicy", Ignored),
-    ("Service", "spec.sessionAffinityConfig", Refused("requests are spread over all replicas; remove it")),
+    (
+        "Service",
+        "spec.sessionAffinityConfig",
+        Refused("requests are spread over all replicas; remove it"),
+    ),
     ("Service", "spec.ports.appProtocol", Ignored),
     ("Ingress", "spec.rules.http.paths.backend.resource", Refused("use a Service")),
-    ("ImageRepository", "spec.serviceAccountName", Refused("there are no service accounts; use secretRef")),
+    (
+        "ImageRepository",
+        "spec.serviceAccountName",
+        Refused("there are no service accounts; use secretRef"),
+    ),
     ("ImageRepository", "spec.accessFrom", Ignored),
     ("ImageRepository", "spec.proxySecretRef", Refused("registries are asked directly; remove it")),
     ("ImagePolicy", "spec.digestReflectionPolicy", Ignored),
     ("ImagePolicy", "spec.interval", Ignored),
-    ("ImagePolicy", "spec.suspend", Refused("suspend the AutoDeploy (`spec.suspend`) or the ImageRepository")),
+    (
+        "ImagePolicy",
+        "spec.suspend",
+        Refused("suspend the AutoDeploy (`spec.suspend`) or the ImageRepository"),
+    ),
 ];
 
 /// Where fields belong that are often put elsewhere: kind, field, its parent.
@@ -100,7 +208,8 @@ const HOMES: &[(&str, &str, &str)] = &[
 
 /// What becomes of a known field that is not read; nothing for any other.
 pub(crate) fn treatment(kind: &str, path: &str) -> Option<Treatment> {
-    let found = FIELDS.iter().find(|(of, field, _)| (of.is_empty() || *of == kind) && *field == path);
+    let found =
+        FIELDS.iter().find(|(of, field, _)| (of.is_empty() || *of == kind) && *field == path);
     found.map(|(_, _, treatment)| *treatment)
 }
 
@@ -110,7 +219,8 @@ pub(crate) fn home(kind: &str, parent: &str, field: &str) -> Option<&'static str
     if parent.ends_with(".envFrom") && matches!(field, "name" | "value" | "valueFrom") {
         return Some("env");
     }
-    let found = HOMES.iter().find(|(of, name, home)| *of == kind && *name == field && *home != parent);
+    let found =
+        HOMES.iter().find(|(of, name, home)| *of == kind && *name == field && *home != parent);
     found.map(|(_, _, home)| *home)
 }
 

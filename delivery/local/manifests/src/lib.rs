@@ -23,11 +23,11 @@ pub use fault::{Fault, ManifestErrors, Origin, Warning, WarningKind};
 pub use known::field_reference;
 pub use manifests::{Manifests, Sourced};
 pub use objects::{
-    Capabilities, Ignored, Protocol, ConfigMap, Container, ContainerPort, Deployment, EmptyDirVolume, EnvFrom, EnvFromSource,
-    EnvValue, EnvVar, ExecAction, HttpGet, HttpHeader, Image, Ingress, IngressBackend, IngressPath,
-    IngressRule, IntOrPercent, KeyRef, KeyToPath, Lifecycle, MapVolume, PathType, PodField,
-    PodSecurity, PodTemplate, PortRef, PreStop, Probe, ProbeAction, Resources, RollingLimits,
-    Secret, SecretValue, SecurityContext, Service, ServicePort, ServiceType, SleepAction,
-    SourceRef, Strategy, TcpSocket, Volume, VolumeMount, VolumeSource,
+    Capabilities, ConfigMap, Container, ContainerPort, Deployment, EmptyDirVolume, EnvFrom,
+    EnvFromSource, EnvValue, EnvVar, ExecAction, HttpGet, HttpHeader, Ignored, Image, Ingress,
+    IngressBackend, IngressPath, IngressRule, IntOrPercent, KeyRef, KeyToPath, Lifecycle,
+    MapVolume, PathType, PodField, PodSecurity, PodTemplate, PortRef, PreStop, Probe, ProbeAction,
+    Protocol, Resources, RollingLimits, Secret, SecretValue, SecurityContext, Service, ServicePort,
+    ServiceType, SleepAction, SourceRef, Strategy, TcpSocket, Volume, VolumeMount, VolumeSource,
 };
 pub use read::{parse, read_paths};

@@ -37,7 +37,12 @@ pub fn parse(text: &str, file: &str) -> Result<Manifests, ManifestErrors> {
 fn read_path(path: &Path, manifests: &mut Manifests, faults: &mut ManifestErrors) {
     let file: Arc<str> = path.to_string_lossy().into();
     let mut fault = |what: String, hint: Option<&str>| {
-        faults.push(Fault { origin: Origin::file(Arc::clone(&file)), field: String::new(), what, hint: hint.map(str::to_owned) });
+        faults.push(Fault {
+            origin: Origin::file(Arc::clone(&file)),
+            field: String::new(),
+            what,
+            hint: hint.map(str::to_owned),
+        });
     };
     if path.is_dir() {
         let mut inside: Vec<PathBuf> = match fs::read_dir(path) {
@@ -46,11 +51,16 @@ fn read_path(path: &Path, manifests: &mut Manifests, faults: &mut ManifestErrors
         };
         inside.retain(|path| {
             path.is_file()
-                && path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
+                && path.extension().is_some_and(|extension| {
+                    ["yaml", "yml", "json"].iter().any(|known| extension == *known)
+                })
         });
         inside.sort();
         if inside.is_empty() {
-            return fault("holds no *.yaml, *.yml or *.json".to_owned(), Some("name a file, or another directory"));
+            return fault(
+                "holds no *.yaml, *.yml or *.json".to_owned(),
+                Some("name a file, or another directory"),
+            );
         }
         for path in inside {
             read_path(&path, manifests, faults);
@@ -64,7 +74,9 @@ fn read_path(path: &Path, manifests: &mut Manifests, faults: &mut ManifestErrors
         fs::File::open(path).and_then(|file| file.take(FILE_BYTES).read_to_string(&mut text))
     };
     match read {
-        Ok(bytes) if bytes as u64 == FILE_BYTES => fault(format!("is larger than {FILE_BYTES} bytes"), None),
+        Ok(bytes) if bytes as u64 == FILE_BYTES => {
+            fault(format!("is larger than {FILE_BYTES} bytes"), None)
+        }
         Ok(_) => read_text(&text, &file, manifests, faults),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             fault("does not exist".to_owned(), Some("name an existing file or directory with -f"));
@@ -98,7 +110,8 @@ fn read_document(
     manifests: &mut Manifests,
     faults: &mut ManifestErrors,
 ) {
-    let empty = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+    let empty =
+        text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
     if !empty {
         document::read(text, first_line, file, manifests, faults);
     }

@@ -25,7 +25,7 @@ pub(crate) enum Node {
 /// One document as JSON, and where everything in it stands. Bounded in depth and size; a key that stands twice is refused.
 pub(crate) fn document(text: &str) -> Result<(Value, Positions), serde_saphyr::Error> {
     let options = serde_saphyr::options! {
-        budget: Some(serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES }),
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES },
     };
     let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options)?;
     let mut positions = Positions::new();
@@ -53,7 +53,11 @@ fn lower(node: Node, path: &str, positions: &mut Positions) -> Value {
         Node::Map(fields) => {
             let mut map = serde_json::Map::new();
             for (key, field) in fields {
-                let path = if path.is_empty() { key.value.clone() } else { format!("{path}.{}", key.value) };
+                let path = if path.is_empty() {
+                    key.value.clone()
+                } else {
+                    format!("{path}.{}", key.value)
+                };
                 positions.insert(path.clone(), place(key.referenced));
                 let value = lower(field.value, &path, positions);
                 if !value.is_null() {

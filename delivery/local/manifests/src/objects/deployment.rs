@@ -245,9 +245,8 @@ mod tests {
     #[test]
     fn limits_round_as_kubernetes_does() {
         let limits = |surge, unavailable, replicas| {
-            let limits =
-                Strategy::RollingUpdate { max_surge: surge, max_unavailable: unavailable }
-                    .limits(replicas);
+            let limits = Strategy::RollingUpdate { max_surge: surge, max_unavailable: unavailable }
+                .limits(replicas);
             (limits.max_surge, limits.max_unavailable)
         };
         let quarter = IntOrPercent::Percent(25);
@@ -257,6 +256,9 @@ mod tests {
         assert_eq!(limits(IntOrPercent::Percent(0), IntOrPercent::Percent(10), 3), (0, 1));
         assert_eq!(limits(IntOrPercent::Int(2), IntOrPercent::Int(9), 3), (2, 3));
         assert_eq!(limits(IntOrPercent::Percent(9999), quarter, u32::MAX).0, u32::MAX);
-        assert_eq!(Strategy::Recreate.limits(3), RollingLimits { max_surge: 0, max_unavailable: 3 });
+        assert_eq!(
+            Strategy::Recreate.limits(3),
+            RollingLimits { max_surge: 0, max_unavailable: 3 }
+        );
     }
 }

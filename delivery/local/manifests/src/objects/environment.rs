@@ -52,7 +52,7 @@ pub enum PodField {
 
 /// All keys of a ConfigMap or Secret as variables.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "EnvFromObject")]
+#[serde(try_from = "EnvFromObject")]
 pub struct EnvFrom {
     /// Put before every key.
     pub prefix: String,
@@ -115,26 +115,23 @@ impl From<EnvVarObject> for EnvVar {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct EnvFromObject {
     #[serde(default)]
     prefix: String,
-    #[serde(flatten)]
-    source: EnvFromSourceObject,
+    config_map_ref: Option<SourceRef>,
+    secret_ref: Option<SourceRef>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum EnvFromSourceObject {
-    ConfigMapRef(SourceRef),
-    SecretRef(SourceRef),
-}
+impl TryFrom<EnvFromObject> for EnvFrom {
+    type Error = &'static str;
 
-impl From<EnvFromObject> for EnvFrom {
-    fn from(object: EnvFromObject) -> Self {
-        let source = match object.source {
-            EnvFromSourceObject::ConfigMapRef(source) => EnvFromSource::ConfigMap(source),
-            EnvFromSourceObject::SecretRef(source) => EnvFromSource::Secret(source),
+    fn try_from(object: EnvFromObject) -> Result<Self, Self::Error> {
+        let source = match (object.config_map_ref, object.secret_ref) {
+            (Some(source), None) => EnvFromSource::ConfigMap(source),
+            (None, Some(source)) => EnvFromSource::Secret(source),
+            _ => return Err("an item of envFrom has exactly one of configMapRef and secretRef"),
         };
-        Self { prefix: object.prefix, source }
+        Ok(Self { prefix: object.prefix, source })
     }
 }

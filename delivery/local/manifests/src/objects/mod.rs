@@ -12,14 +12,15 @@ mod service;
 
 pub use config::{ConfigMap, Secret};
 pub use container::{
-    Capabilities, Ignored, Protocol,
-    Container, ContainerPort, ExecAction, Image, Lifecycle, PortRef, PreStop, Resources,
-    SecurityContext, SleepAction, VolumeMount,
+    Capabilities, Container, ContainerPort, ExecAction, Ignored, Image, Lifecycle, PortRef,
+    PreStop, Protocol, Resources, SecurityContext, SleepAction, VolumeMount,
 };
 pub use deployment::{Deployment, IntOrPercent, RollingLimits, Strategy};
 pub use environment::{EnvFrom, EnvFromSource, EnvValue, EnvVar, KeyRef, PodField, SourceRef};
 pub use ingress::{Ingress, IngressBackend, IngressPath, IngressRule, PathType};
-pub use pod::{EmptyDirVolume, KeyToPath, MapVolume, PodSecurity, PodTemplate, Volume, VolumeSource};
+pub use pod::{
+    EmptyDirVolume, KeyToPath, MapVolume, PodSecurity, PodTemplate, Volume, VolumeSource,
+};
 pub use probe::{HttpGet, HttpHeader, Probe, ProbeAction, TcpSocket};
 pub use secret_value::SecretValue;
 pub use service::{Service, ServicePort, ServiceType};
