@@ -69,7 +69,11 @@ impl Streak {
         if success {
             self.failures = 0;
             self.successes += 1;
-            if self.successes >= spec.success_threshold.max(1) { Verdict::Yes } else { Verdict::Open }
+            if self.successes >= spec.success_threshold.max(1) {
+                Verdict::Yes
+            } else {
+                Verdict::Open
+            }
         } else {
             self.successes = 0;
             self.failures += 1;
@@ -96,15 +100,25 @@ where
                     request = request.header(name, value);
                 }
                 let answer = request.send().await.map_err(|error| {
-                    if error.is_connect() { format!("nothing listens on port {port}") } else { error.without_url().to_string() }
+                    if error.is_connect() {
+                        format!("nothing listens on port {port}")
+                    } else {
+                        innermost(&error)
+                    }
                 })?;
                 let status = answer.status().as_u16();
-                if (200..400).contains(&status) { Ok(()) } else { Err(format!("{path} answered {status}")) }
+                if (200..400).contains(&status) {
+                    Ok(())
+                } else {
+                    Err(format!("{path} answered {status}"))
+                }
             }
-            ProbeAction::Tcp { port } => TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], *port)))
-                .await
-                .map(|_| ())
-                .map_err(|error| format!("port {port}: {error}")),
+            ProbeAction::Tcp { port } => {
+                TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], *port)))
+                    .await
+                    .map(|_| ())
+                    .map_err(|error| format!("port {port}: {error}"))
+            }
             ProbeAction::Exec { argv } => execute(argv.clone(), spec.timeout).await,
         }
     };
@@ -112,4 +126,13 @@ where
         Ok(answer) => answer,
         Err(_) => Err(format!("no answer within {:?}", spec.timeout)),
     }
+}
+
+/// The cause at the end of the chain: what came before it only says that a request failed.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }

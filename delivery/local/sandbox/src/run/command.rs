@@ -163,7 +163,8 @@ pub(super) fn write_files(spec: &ReplicaSpec) -> Result<(), StartError> {
             _ => {}
         }
         let mut options = fs::OpenOptions::new();
-        let mut written = options.write(true).create_new(true).mode(0o400).open(&source).map_err(io)?;
+        let mut written =
+            options.write(true).create_new(true).mode(0o400).open(&source).map_err(io)?;
         io::Write::write_all(&mut written, &file.contents).map_err(io)?;
     }
     Ok(())

@@ -1,9 +1,5 @@
 use std::{
-    fs,
-    os::unix::process::ExitStatusExt as _,
-    path::PathBuf,
-    sync::PoisonError,
-    time::Duration,
+    fs, os::unix::process::ExitStatusExt as _, path::PathBuf, sync::PoisonError, time::Duration,
 };
 
 use nix::{
@@ -114,8 +110,8 @@ impl<F: Fn(String)> Following<F> {
         // A process that left the group may hold the pipes open for ever.
         let _ = tokio::time::timeout(LAST_LINES, rest).await;
         self.log.finish().await;
-        let ended = status
-            .map_or(UNKNOWN, |status| Exit { code: status.code(), signal: status.signal() });
+        let ended =
+            status.map_or(UNKNOWN, |status| Exit { code: status.code(), signal: status.signal() });
         // What stays is removed by `reap_orphans`.
         let _ = fs::remove_dir_all(&self.directory);
         drop(self.spawner);

@@ -23,6 +23,7 @@ pub(super) struct LayerStream {
     limits: UnpackLimits,
     hasher: Sha256,
     breached: Rc<Cell<Option<Bound>>>,
+    header: Rc<Cell<Option<u64>>>,
 }
 
 impl LayerStream {
@@ -51,6 +52,7 @@ impl LayerStream {
             limits,
             hasher: Sha256::new(),
             breached: Rc::default(),
+            header: Rc::default(),
         }
     }
 
@@ -59,11 +61,21 @@ impl LayerStream {
         Rc::clone(&self.breached)
     }
 
+    /// Bytes that may be read before it is set again; no bound where it is `None`.
+    pub(super) fn header_allowance(&self) -> Rc<Cell<Option<u64>>> {
+        Rc::clone(&self.header)
+    }
 
     /// Reads what follows the archive, which the diff id covers too, and hashes it all.
     pub(super) fn finish(mut self) -> io::Result<(Digest, u64)> {
         io::copy(&mut self, &mut io::sink())?;
         Ok((Digest::from_sha256(&self.hasher.finalize().into()), self.unpacked))
+    }
+
+    fn check_header(&self, count: u64) -> Option<Bound> {
+        let left = self.header.get()?;
+        self.header.set(Some(left.saturating_sub(count)));
+        (count > left).then_some(Bound::Header)
     }
 
     fn check(&self) -> Option<Bound> {
@@ -81,7 +93,7 @@ impl Read for LayerStream {
         let count = self.decoder.read(buffer)?;
         self.hasher.update(&buffer[..count]);
         self.unpacked += count as u64;
-        if let Some(bound) = self.check() {
+        if let Some(bound) = self.check().or_else(|| self.check_header(count as u64)) {
             self.breached.set(Some(bound));
             return Err(io::Error::other(bound));
         }
@@ -122,7 +134,8 @@ impl<R: BufRead> ZstdFrames<R> {
                 return Ok(Frames::Between(source));
             }
             // RFC 8878, 3.1.2: a skippable frame is 0x184D2A50 to 5F, its length in four bytes, and so many bytes.
-            let skippable = buffer.len() >= 8 && buffer[0] & 0xf0 == 0x50 && buffer[1..4] == [0x2a, 0x4d, 0x18];
+            let skippable =
+                buffer.len() >= 8 && buffer[0] & 0xf0 == 0x50 && buffer[1..4] == [0x2a, 0x4d, 0x18];
             if !skippable {
                 let frame = StreamingDecoder::new(source)
                     .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;

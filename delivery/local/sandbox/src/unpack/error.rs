@@ -129,9 +129,6 @@ pub enum Refusal {
     /// A kind of entry that cannot be unpacked.
     #[error("entries of type `{0}` are not supported")]
     Kind(char),
-    /// The extended header contradicts the plain one.
-    #[error("its extended header is malformed or contradicts the plain one")]
-    Header,
 }
 
 /// A bound of [`super::UnpackLimits`] that was met.
@@ -146,4 +143,7 @@ pub enum Bound {
     /// See [`super::UnpackLimits::ratio`].
     #[error("unpacks to more than {0} times its size")]
     Ratio(u64),
+    /// The headers of an entry, which are held in memory.
+    #[error("the headers of an entry are larger than 4 MiB")]
+    Header,
 }

@@ -1,6 +1,7 @@
 use std::{
+    collections::BTreeSet,
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     path::{Component, Path, PathBuf},
 };
 
@@ -10,13 +11,24 @@ use cap_std::{
 };
 use tar::{Archive, Entry, EntryType};
 
-use super::{Bound, Compression, Layer, LayerError, Refusal, UnpackLimits, decompress::LayerStream};
+use super::{
+    Bound, Compression, Layer, LayerError, Refusal, UnpackLimits, decompress::LayerStream,
+};
 
 /// What the layers of one image have used of the limits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spent {
     pub(super) bytes: u64,
     pub(super) entries: u64,
+    /// Bytes in files: sparse ones are larger than what the archive holds.
+    pub(super) files: u64,
+}
+
+/// Bytes of the headers of one entry: Go's tar reader, which every engine uses, allows 1 MiB for each.
+const HEADER_BYTES: u64 = 4 << 20;
+
+fn holds_data(kind: EntryType) -> bool {
+    matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
 }
 
 /// So many symbolic links are followed in one path, as Linux does.
@@ -66,14 +78,22 @@ fn apply(
     let root = Dir::open_ambient_dir(directory, ambient_authority())
         .map_err(|source| LayerError::Write { entry: "/".to_owned(), source })?;
     let breach = stream.breach();
+    let header = stream.header_allowance();
     let damaged = |error: io::Error| match breach.get() {
         Some(bound) => LayerError::TooLarge(bound),
         None => LayerError::Damaged(error),
     };
     let mut archive = Archive::new(stream);
-    let tree = Tree { root, limits };
-    for entry in archive.entries().map_err(damaged)? {
+    let mut tree = Tree { root, limits, written: BTreeSet::new(), files: spent.files };
+    let mut entries = archive.entries().map_err(damaged)?;
+    let mut skipped = 0;
+    loop {
+        // The tar reader keeps long names and extended headers in memory, whatever their size.
+        header.set(Some(HEADER_BYTES + skipped));
+        let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(damaged)?;
+        header.set(None);
+        skipped = if holds_data(entry.header().entry_type()) { 0 } else { entry.size() };
         spent.entries += 1;
         if spent.entries > limits.entries {
             return Err(LayerError::TooLarge(Bound::Entries(limits.entries)));
@@ -81,12 +101,16 @@ fn apply(
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         tree.apply(&mut entry).map_err(|fault| match fault {
             Fault::Refused(source) => LayerError::Refused { entry: name, source },
+            Fault::Damaged(error) => damaged(error),
+            Fault::TooLarge(bound) => LayerError::TooLarge(bound),
             Fault::Io(error) => match breach.get() {
                 Some(bound) => LayerError::TooLarge(bound),
                 None => LayerError::Write { entry: name, source: error },
             },
         })?;
     }
+    header.set(None);
+    spent.files = tree.files;
     let (digest, bytes) = archive.into_inner().finish().map_err(damaged)?;
     spent.bytes += bytes;
     Ok(digest)
@@ -96,10 +120,17 @@ fn apply(
 struct Tree<'a> {
     root: Dir,
     limits: &'a UnpackLimits,
+    /// What this layer has put here: its own whiteouts concern earlier layers only, in whatever order they come.
+    written: BTreeSet<PathBuf>,
+    /// Bytes in files, of all layers so far.
+    files: u64,
 }
 
 enum Fault {
     Refused(Refusal),
+    /// The archive cannot be read on.
+    Damaged(io::Error),
+    TooLarge(Bound),
     Io(io::Error),
 }
 
@@ -110,7 +141,7 @@ impl From<io::Error> for Fault {
 }
 
 impl Tree<'_> {
-    fn apply<R: io::Read>(&self, entry: &mut Entry<'_, R>) -> Result<(), Fault> {
+    fn apply<R: io::Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), Fault> {
         let kind = entry.header().entry_type();
         if matches!(kind, EntryType::XGlobalHeader) {
             return Ok(());
@@ -129,13 +160,14 @@ impl Tree<'_> {
             if hidden.is_empty() || hidden == "." || hidden == ".." {
                 return Err(Fault::Refused(Refusal::Name));
             }
-            return self.remove(&parent.join(hidden));
+            return self.hide(&parent.join(hidden));
         }
         let place = parent.join(&name);
+        self.written.insert(place.clone());
         let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
         match kind {
             EntryType::Directory => self.directory(&place, mode),
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+            _ if holds_data(kind) => {
                 self.remove(&place)?;
                 self.file(entry, &place, mode)
             }
@@ -148,11 +180,16 @@ impl Tree<'_> {
             EntryType::Link => {
                 let target = self.link_target(entry)?;
                 let refused = || {
-                    Fault::Refused(Refusal::HardLink { target: target.to_string_lossy().into_owned() })
+                    Fault::Refused(Refusal::HardLink {
+                        target: target.to_string_lossy().into_owned(),
+                    })
                 };
                 let target_bytes = target.as_os_str().as_encoded_bytes();
                 let inside = self.inside(target_bytes).map_err(|_| refused())?;
-                let source = self.resolve(&inside, false).map_err(|_| refused())?;
+                // A link to a symbolic link is one to the link itself.
+                let parent = inside.parent().unwrap_or(Path::new(""));
+                let parent = self.resolve(parent, false).map_err(|_| refused())?;
+                let source = parent.join(inside.file_name().ok_or_else(refused)?);
                 let found = self.root.symlink_metadata(&source).map_err(|_| refused())?;
                 if found.is_dir() {
                     return Err(refused());
@@ -279,8 +316,9 @@ impl Tree<'_> {
             Ok(found) if found.is_dir() => {}
             // A layer may replace a link to a directory by a directory; whoever else wrote through the link is served too.
             Ok(found) if found.is_symlink() => {
-                let target = self.resolve(place, false)?;
-                if self.root.symlink_metadata(&target).is_ok_and(|found| found.is_dir()) {
+                if let Ok(target) = self.resolve(place, false)
+                    && self.root.symlink_metadata(&target).is_ok_and(|found| found.is_dir())
+                {
                     return Ok(());
                 }
                 self.remove(place)?;
@@ -297,14 +335,35 @@ impl Tree<'_> {
         Ok(self.root.set_permissions(place, Permissions::from_mode(mode | 0o700))?)
     }
 
-    fn file<R: io::Read>(&self, entry: &mut Entry<'_, R>, place: &Path, mode: u32) -> Result<(), Fault> {
+    fn file<R: io::Read>(
+        &mut self,
+        entry: &mut Entry<'_, R>,
+        place: &Path,
+        mode: u32,
+    ) -> Result<(), Fault> {
+        let size = entry.size();
+        // The stream's own bounds do not see the holes of sparse files.
+        self.files = self.files.saturating_add(size);
+        if self.files > self.limits.total_bytes {
+            return Err(Fault::TooLarge(Bound::TotalBytes(self.limits.total_bytes)));
+        }
+        if entry.header().entry_type() == EntryType::GNUSparse
+            && size > self.limits.ratio_floor_bytes
+        {
+            return Err(Fault::TooLarge(Bound::Ratio(self.limits.ratio)));
+        }
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(mode | 0o400);
         let mut file = self.root.open_with(place, &options)?;
-        let size = entry.size();
-        let copied = io::copy(&mut entry.by_ref().take(size), &mut file)?;
-        if copied != size {
-            return Err(Fault::Io(io::Error::from(io::ErrorKind::UnexpectedEof)));
+        let mut buffer = vec![0; 64 * 1024];
+        let mut left = size;
+        while left > 0 {
+            let count = entry.read(&mut buffer).map_err(Fault::Damaged)?;
+            if count == 0 {
+                return Err(Fault::Damaged(io::ErrorKind::UnexpectedEof.into()));
+            }
+            file.write_all(&buffer[..count])?;
+            left = left.saturating_sub(count as u64);
         }
         // The process' mask may have taken bits away.
         Ok(file.set_permissions(Permissions::from_mode(mode | 0o400))?)
@@ -319,12 +378,22 @@ impl Tree<'_> {
         }
     }
 
+    /// Removes what earlier layers put here and below, and keeps what this layer did.
+    fn hide(&self, place: &Path) -> Result<(), Fault> {
+        let next = self.written.range(place.to_owned()..).next();
+        if !next.is_some_and(|path| path.starts_with(place)) {
+            return self.remove(place);
+        }
+        match self.root.symlink_metadata(place) {
+            Ok(found) if found.is_dir() => self.empty(place),
+            _ => Ok(()),
+        }
+    }
+
     fn empty(&self, place: &Path) -> Result<(), Fault> {
-        let names: Vec<_> = if place.as_os_str().is_empty() {
-            self.root.entries()?.filter_map(Result::ok).map(|entry| entry.file_name()).collect()
-        } else {
-            self.root.read_dir(place)?.filter_map(Result::ok).map(|entry| entry.file_name()).collect()
-        };
-        names.into_iter().try_for_each(|name| self.remove(&place.join(name)))
+        let here = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+        let names = self.root.read_dir(here)?.map(|entry| Ok(entry?.file_name()));
+        let names: Vec<_> = names.collect::<io::Result<_>>()?;
+        names.into_iter().try_for_each(|name| self.hide(&place.join(name)))
     }
 }

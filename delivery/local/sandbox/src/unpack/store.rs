@@ -1,7 +1,6 @@
 use std::{
     collections::BTreeSet,
-    fs,
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -27,6 +26,9 @@ pub struct Unpacked {
     pub config: ImageConfig,
 }
 
+/// What is not complete is named so.
+const UNPACKING: &str = ".unpack-";
+
 /// Directories that a sandbox mounts something on, whether the image has them or not.
 const MOUNT_POINTS: [&str; 7] = ["proc", "dev", "tmp", "run", "var/tmp", "etc", "sys"];
 
@@ -36,11 +38,15 @@ const MOUNT_FILES: [&str; 2] = ["etc/resolv.conf", "etc/hosts"];
 impl ImageStore {
     /// Opens the store; what an earlier process left half-done is removed.
     pub fn open(directory: &Path) -> Result<Self, UnpackError> {
-        let failed = |action| move |source| UnpackError::Store { action, path: directory.to_owned(), source };
+        let failed = |action| {
+            move |source| UnpackError::Store { action, path: directory.to_owned(), source }
+        };
         fs::create_dir_all(directory).map_err(failed("make"))?;
         for entry in fs::read_dir(directory).map_err(failed("read"))? {
             let path = entry.map_err(failed("read"))?.path();
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            let leftover =
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNPACKING));
+            if leftover {
                 fs::remove_dir_all(&path).map_err(failed("clean"))?;
             }
         }
@@ -71,7 +77,7 @@ impl ImageStore {
             move |source: io::Error| UnpackError::Store { action: "write", path, source }
         };
         let place = tempfile::Builder::new()
-            .prefix(".unpack-")
+            .prefix(UNPACKING)
             .tempdir_in(&self.directory)
             .map_err(failed(&self.directory))?;
         let rootfs = place.path().join("rootfs");
@@ -85,6 +91,10 @@ impl ImageStore {
         let config = place.path().join("config.json");
         fs::write(&config, config_json).map_err(failed(&config))?;
         let target = self.directory.join(digest.hex());
+        if target.exists() && self.get(digest).is_none() {
+            // A power cut may leave the name without the content.
+            fs::remove_dir_all(&target).map_err(failed(&target))?;
+        }
         match fs::rename(place.path(), &target) {
             Ok(()) => {
                 // It lives under its own name now.
@@ -99,7 +109,8 @@ impl ImageStore {
 
     /// Removes every image but these.
     pub fn retain(&self, keep: &BTreeSet<Digest>) -> Result<usize, UnpackError> {
-        let failed = |source| UnpackError::Store { action: "clean", path: self.directory.clone(), source };
+        let failed =
+            |source| UnpackError::Store { action: "clean", path: self.directory.clone(), source };
         let kept: BTreeSet<&str> = keep.iter().map(Digest::hex).collect();
         let mut removed = 0;
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
