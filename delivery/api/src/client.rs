@@ -1,4 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -12,7 +15,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::{Change, Explanation, Problem};
+use crate::{Change, Explanation, Follow, Problem};
+
+/// An answer takes no longer than this, a look at a slow registry and all its retries included.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A pass over everything takes no longer than this: a little more than the engine itself allows.
+const LONGEST_SYNC: Duration = Duration::from_secs(3660);
 
 /// Talks to a running engine over the socket in its data directory.
 #[derive(Clone, Debug)]
@@ -25,7 +34,7 @@ pub struct ApiClient {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nothing listens.
-    #[error("no `mercurious up` is running with data directory {directory}")]
+    #[error("no `mercurious up` is running with data directory {directory}; start it with `mercurious up`")]
     NotRunning {
         /// Which directory.
         directory: PathBuf,
@@ -49,6 +58,12 @@ pub enum ClientError {
     /// The answer is not what was expected: another version, perhaps.
     #[error("the engine's answer cannot be read; is it the same version as this program?")]
     Answer(#[source] serde_json::Error),
+    /// The engine did not answer in time.
+    #[error("the engine did not answer within {} seconds", .0.as_secs())]
+    Late(Duration),
+    /// A frame of the live stream has no end.
+    #[error("the live stream of the engine cannot be read: a frame is too long")]
+    TooLong,
     /// The request could not be made.
     #[error("the request cannot be made")]
     Request(#[source] http::Error),
@@ -90,36 +105,69 @@ impl ApiClient {
         self.get(&format!("audit?limit={limit}")).await
     }
 
-    /// A changing call: `deploy`, `restart`, `rollback`, `hold`, `resume`, `suspend` or `scan`.
-    pub async fn change(&self, name: &str, verb: &str, change: &Change) -> Result<AutoDeployView, ClientError> {
-        let path = self.data_directory.join("token");
-        let token = std::fs::read_to_string(&path).map_err(|source| {
-            if source.kind() == std::io::ErrorKind::NotFound {
-                ClientError::NotRunning { directory: self.data_directory.clone(), source }
-            } else {
-                ClientError::Token { path, source }
-            }
-        })?;
-        let token = SecretString::from(token.trim());
-        let body = serde_json::to_vec(change).map_err(ClientError::Answer)?;
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(format!("/api/v1/{}", of(name, &format!("/{verb}"))))
-            .header(header::HOST, "localhost")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
-            .body(Full::new(Bytes::from(body)))
-            .map_err(ClientError::Request)?;
-        read(self.send(request).await?).await
+    /// Follows what happens, from a snapshot on.
+    pub async fn follow(&self) -> Result<Follow, ClientError> {
+        let response = within(PATIENCE, self.send(self.reading("events")?)).await?;
+        if response.status() == StatusCode::OK {
+            return Ok(Follow::new(response.into_body()));
+        }
+        Err(problem(response).await?)
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+    /// A changing call: `deploy`, `restart`, `rollback`, `hold`, `resume`, `suspend` or `scan`.
+    pub async fn change(&self, name: &str, verb: &str, change: &Change) -> Result<AutoDeployView, ClientError> {
+        self.post(&of(name, &format!("/{verb}")), change, PATIENCE).await
+    }
+
+    /// Looks at everything and waits until no rollout is at work.
+    pub async fn sync(&self) -> Result<Vec<AutoDeployView>, ClientError> {
+        self.post("sync", &Change::default(), LONGEST_SYNC).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        change: &Change,
+        patience: Duration,
+    ) -> Result<T, ClientError> {
+        let token = self.token()?;
+        let body = serde_json::to_vec(change).map_err(ClientError::Answer)?;
+        let mut bearer = http::HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
+            .map_err(|error| ClientError::Request(error.into()))?;
+        bearer.set_sensitive(true);
         let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("/api/v1/{path}"))
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, bearer)
+            .body(Full::new(Bytes::from(body)))
+            .map_err(ClientError::Request)?;
+        within(patience, async { read(self.send(request).await?).await }).await
+    }
+
+    fn token(&self) -> Result<SecretString, ClientError> {
+        let path = self.data_directory.join("token");
+        match std::fs::read_to_string(&path) {
+            Ok(token) => Ok(SecretString::from(token.trim())),
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                Err(ClientError::NotRunning { directory: self.data_directory.clone(), source })
+            }
+            Err(source) => Err(ClientError::Token { path, source }),
+        }
+    }
+
+    fn reading(&self, path: &str) -> Result<Request<Full<Bytes>>, ClientError> {
+        Request::builder()
             .uri(format!("/api/v1/{path}"))
             .header(header::HOST, "localhost")
             .body(Full::default())
-            .map_err(ClientError::Request)?;
-        read(self.send(request).await?).await
+            .map_err(ClientError::Request)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let request = self.reading(path)?;
+        within(PATIENCE, async { read(self.send(request).await?).await }).await
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
@@ -142,13 +190,26 @@ fn of(name: &str, rest: &str) -> String {
     format!("auto-deploys/{name}{rest}")
 }
 
+async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    tokio::time::timeout(patience, work).await.map_err(|_| ClientError::Late(patience))?
+}
+
 async fn read<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T, ClientError> {
-    let status = response.status();
-    let body = response.into_body().collect().await.map_err(ClientError::Connection)?.to_bytes();
-    if status == StatusCode::OK {
+    if response.status() == StatusCode::OK {
+        let body = response.into_body().collect().await.map_err(ClientError::Connection)?.to_bytes();
         return serde_json::from_slice(&body).map_err(ClientError::Answer);
     }
+    Err(problem(response).await?)
+}
+
+/// What the engine says went wrong.
+async fn problem(response: Response<Incoming>) -> Result<ClientError, ClientError> {
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(ClientError::Connection)?.to_bytes();
     let problem = serde_json::from_slice(&body)
         .unwrap_or_else(|_| Problem::new(status, "unknown", String::from_utf8_lossy(&body).into_owned()));
-    Err(ClientError::Problem(problem))
+    Ok(ClientError::Problem(problem))
 }

@@ -63,7 +63,7 @@ mod tests {
     fn code(method: &Method, pairs: &[(&str, &str)]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
-            headers.insert(name.parse::<axum::http::HeaderName>().unwrap(), value.parse().unwrap());
+            headers.insert(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
         }
         refusal(&SecretString::from("t0ken"), method, &Uri::from_static("/api/v1/x"), &headers)
             .map(|problem| problem.code)

@@ -5,12 +5,16 @@
 //! that no web page can speak for the person at this machine.
 
 mod client;
+mod follow;
 mod guard;
+mod openapi;
 mod problem;
 mod server;
 mod types;
 
 pub use client::{ApiClient, ClientError};
+pub use follow::{Follow, Live};
+pub use openapi::openapi_json;
 pub use problem::Problem;
-pub use server::{ApiServer, serve};
+pub use server::{ApiServer, serve, serve_tcp, serve_unix};
 pub use types::{Change, Explanation};

@@ -6,7 +6,7 @@ use mercurious_engine::AskError;
 use serde::{Deserialize, Serialize};
 
 /// An error as RFC 9457 writes it, with a stable code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Problem {
     /// `about:blank`: the code tells the kind.
     #[serde(rename = "type")]

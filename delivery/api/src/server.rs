@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, Query, State, rejection::JsonRejection},
     http::{StatusCode, header},
     middleware,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use futures::StreamExt as _;
@@ -15,7 +15,7 @@ use mercurious_core::{
     resources::ObjectName,
     rollout::{Actor, RequestId},
 };
-use mercurious_engine::{AutoDeployView, EngineHandle, EventBus};
+use mercurious_engine::{AskError, AutoDeployView, EngineHandle, EventBus};
 use mercurious_runtime::CancellationToken;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -65,6 +65,8 @@ impl ApiServer {
             .route(&of("scan"), post(scan))
             .route("/api/v1/audit", get(audit))
             .route("/api/v1/events", get(events))
+            .route("/api/v1/sync", post(sync))
+            .route("/api/v1/openapi.json", get(openapi))
             .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no-such-path", "the API has no such path") })
             .layer(middleware::from_fn_with_state(token, guard))
             .with_state(self)
@@ -80,7 +82,18 @@ where
     axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await
 }
 
-async fn list(State(api): State<ApiServer>) -> Answer<Vec<Arc<AutoDeployView>>> {
+/// Serves on a socket in the file system.
+pub async fn serve_unix(listener: tokio::net::UnixListener, router: Router, stopping: CancellationToken) -> std::io::Result<()> {
+    serve(listener, router, stopping).await
+}
+
+/// Serves on a port.
+pub async fn serve_tcp(listener: tokio::net::TcpListener, router: Router, stopping: CancellationToken) -> std::io::Result<()> {
+    serve(listener, router, stopping).await
+}
+
+#[utoipa::path(get, path = "/api/v1/auto-deploys", responses((status = 200, description = "All auto-deploys", body = Vec<serde_json::Value>), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn list(State(api): State<ApiServer>) -> Answer<Vec<Arc<AutoDeployView>>> {
     Ok(Json(api.handle.list().await?))
 }
 
@@ -90,18 +103,21 @@ fn name((namespace, name): (String, String), api: &ApiServer) -> Result<ObjectNa
     Ok(api.handle.find(&text)?)
 }
 
-async fn show(State(api): State<ApiServer>, Path(path): Name) -> Answer<Arc<AutoDeployView>> {
+#[utoipa::path(get, path = "/api/v1/auto-deploys/{namespace}/{name}", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), responses((status = 200, description = "One auto-deploy", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn show(State(api): State<ApiServer>, Path(path): Name) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     Ok(Json(api.handle.show(&name).await?))
 }
 
-async fn explain(State(api): State<ApiServer>, Path(path): Name) -> Answer<Explanation> {
+#[utoipa::path(get, path = "/api/v1/auto-deploys/{namespace}/{name}/explain", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), responses((status = 200, description = "Why it did, or did not, deploy", body = Explanation), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn explain(State(api): State<ApiServer>, Path(path): Name) -> Answer<Explanation> {
     let name = name(path, &api)?;
     let view = api.handle.show(&name).await?;
     Ok(Json(Explanation { auto_deploy: (*view).clone(), tags: api.handle.tag_choices(&name)? }))
 }
 
-async fn history(State(api): State<ApiServer>, Path(path): Name) -> Response {
+#[utoipa::path(get, path = "/api/v1/auto-deploys/{namespace}/{name}/history", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), responses((status = 200, description = "Rollouts that ended, newest first", body = Vec<serde_json::Value>), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn history(State(api): State<ApiServer>, Path(path): Name) -> Response {
     let found = match name(path, &api) {
         Ok(name) => api.handle.show(&name).await.map_err(Problem::from),
         Err(problem) => Err(problem),
@@ -114,24 +130,30 @@ async fn history(State(api): State<ApiServer>, Path(path): Name) -> Response {
 
 #[derive(Deserialize)]
 struct Limit {
-    #[serde(default = "hundred")]
+    /// `lines` for logs.
+    #[serde(default = "hundred", alias = "lines")]
     limit: usize,
 }
+
+/// No answer has more entries than this.
+const MOST: usize = 10_000;
 
 fn hundred() -> usize {
     100
 }
 
-async fn logs(State(api): State<ApiServer>, Path(path): Name, Query(query): Query<Limit>) -> Answer<Vec<String>> {
+#[utoipa::path(get, path = "/api/v1/auto-deploys/{namespace}/{name}/logs", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name"), ("lines" = Option<u32>, Query, description = "How many at most")), responses((status = 200, description = "The newest lines of its replicas", body = Vec<String>), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn logs(State(api): State<ApiServer>, Path(path): Name, Query(query): Query<Limit>) -> Answer<Vec<String>> {
     let name = name(path, &api)?;
-    Ok(Json(api.handle.log_lines(&name, query.limit).await?))
+    Ok(Json(api.handle.log_lines(&name, query.limit.min(MOST)).await?))
 }
 
-async fn audit(
+#[utoipa::path(get, path = "/api/v1/audit", params(("limit" = Option<u32>, Query, description = "How many at most")), responses((status = 200, description = "Decisions that changed something, newest first", body = Vec<serde_json::Value>), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn audit(
     State(api): State<ApiServer>,
     Query(query): Query<Limit>,
 ) -> Answer<Vec<mercurious_engine::AuditEntry>> {
-    Ok(Json(api.handle.audit(None, query.limit).await?))
+    Ok(Json(api.handle.audit(None, query.limit.min(MOST)).await?))
 }
 
 fn change(body: Body_) -> Result<Change, Problem> {
@@ -166,7 +188,8 @@ fn still_waiting(id: &RequestId) -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "still-waiting", detail)
 }
 
-async fn deploy(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+#[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/deploy", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Brings the workload to a release, or to the candidate", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn deploy(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     let change = change(body)?;
     let text = match change.release {
@@ -184,7 +207,8 @@ async fn deploy(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> 
     api.ask(&name, Ask::Deploy(Box::new(release)), change.by).await
 }
 
-async fn restart(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+#[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/restart", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Replaces all replicas, one after the other", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn restart(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     api.ask(&name, Ask::Restart, change(body)?.by).await
 }
@@ -196,14 +220,16 @@ async fn release(api: &ApiServer, name: &ObjectName, text: Option<String>) -> Re
     }
 }
 
-async fn rollback(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+#[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/rollback", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Goes back to a release, or to the last good one", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn rollback(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     let change = change(body)?;
     let release = release(&api, &name, change.release).await?;
     api.ask(&name, Ask::Rollback(release), change.by).await
 }
 
-async fn hold(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+#[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/hold", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Keeps a release from being deployed", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn hold(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     let change = change(body)?;
     let release = release(&api, &name, change.release).await?;
@@ -211,35 +237,81 @@ async fn hold(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> An
     api.ask(&name, Ask::Hold { release, reason }, change.by).await
 }
 
-async fn resume(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+#[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/resume", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Lifts holds and ends a suspension", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn resume(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     let change = change(body)?;
     let release = release(&api, &name, change.release).await?;
+    let was_suspended = api.handle.show(&name).await?.suspended;
     api.handle.suspend(&name, false).await?;
-    api.ask(&name, Ask::Resume(release.map(|release| release.digest)), change.by).await
-}
-
-async fn suspend(State(api): State<ApiServer>, Path(path): Name) -> Answer<Arc<AutoDeployView>> {
-    let name = name(path, &api)?;
-    api.handle.suspend(&name, true).await?;
-    let mut view = api.handle.follow(&name)?;
-    let suspended = async {
-        let found = view.wait_for(|view| view.as_ref().is_some_and(|view| view.suspended)).await;
-        found.ok().and_then(|view| view.clone())
-    };
-    match tokio::time::timeout(PATIENCE, suspended).await {
-        Ok(Some(view)) => Ok(Json(view)),
-        _ => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the engine is stopping")),
+    let named = release.is_some();
+    match api.ask(&name, Ask::Resume(release.map(|release| release.digest)), change.by).await {
+        // Nothing was held, but the suspension ended, which is what was asked.
+        Err(problem) if problem.code == "refused" && was_suspended && !named => {
+            Ok(Json(until(&api, &name, PATIENCE, |view| !view.suspended).await?))
+        }
+        answer => answer,
     }
 }
 
-async fn scan(State(api): State<ApiServer>, Path(path): Name) -> Answer<Arc<AutoDeployView>> {
+/// Waits, within bounds, for an auto-deploy to be as wanted.
+async fn until(
+    api: &ApiServer,
+    name: &ObjectName,
+    patience: Duration,
+    wanted: impl Fn(&AutoDeployView) -> bool,
+) -> Result<Arc<AutoDeployView>, Problem> {
+    let mut view = api.handle.follow(name)?;
+    let found = view.wait_for(|view| view.as_ref().is_some_and(|view| wanted(view)));
+    match tokio::time::timeout(patience, found).await {
+        Ok(Ok(view)) => view.clone().ok_or_else(|| Problem::from(AskError::Stopping)),
+        Ok(Err(_)) => Err(Problem::from(AskError::Stopping)),
+        Err(_) => {
+            let detail = format!("{name} was not as wanted within {} seconds; it goes on", patience.as_secs());
+            Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "still-waiting", detail))
+        }
+    }
+}
+
+#[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/suspend", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), security(("token" = [])), responses((status = 200, description = "Nothing moves by itself any more", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn suspend(State(api): State<ApiServer>, Path(path): Name) -> Answer<Arc<AutoDeployView>> {
+    let name = name(path, &api)?;
+    api.handle.suspend(&name, true).await?;
+    Ok(Json(until(&api, &name, PATIENCE, |view| view.suspended).await?))
+}
+
+#[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/scan", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), security(("token" = [])), responses((status = 200, description = "Looks at the repository now", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn scan(State(api): State<ApiServer>, Path(path): Name) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     Ok(Json(api.handle.scan(&name).await?))
 }
 
+/// How long a pass over everything may take.
+const LONGEST_SYNC: Duration = Duration::from_secs(3600);
+
+/// Looks at every repository, then waits until no rollout is at work.
+#[utoipa::path(post, path = "/api/v1/sync", security(("token" = [])), responses((status = 200, description = "Looks at everything and waits until no rollout is at work", body = Vec<serde_json::Value>), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn sync(State(api): State<ApiServer>) -> Answer<Vec<Arc<AutoDeployView>>> {
+    let deadline = tokio::time::Instant::now() + LONGEST_SYNC;
+    let names = api.handle.names();
+    futures::future::try_join_all(names.iter().map(|name| api.handle.scan(name))).await?;
+    let idle = |view: &AutoDeployView| view.object.status.as_ref().is_none_or(|status| status.rollout.is_none());
+    let mut views = Vec::with_capacity(names.len());
+    for name in &names {
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        views.push(until(&api, name, left, idle).await?);
+    }
+    Ok(Json(views))
+}
+
+#[utoipa::path(get, path = "/api/v1/openapi.json", responses((status = 200, description = "This document", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], crate::openapi_json())
+}
+
 /// Server-Sent Events: a snapshot first, then what happens; who lags gets another snapshot.
-async fn events(State(api): State<ApiServer>) -> Result<Response, Problem> {
+#[utoipa::path(get, path = "/api/v1/events", responses((status = 200, description = "Server-Sent Events: `snapshot` first, then `event`", body = String), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn events(State(api): State<ApiServer>) -> Result<Response, Problem> {
     let receiver = api.events.subscribe();
     let first = snapshot(&api).await;
     let follow = BroadcastStream::new(receiver).then({

@@ -38,4 +38,6 @@ pub use elf::ProgramError;
 pub use layer::LayerError;
 pub use layout::LayoutError;
 pub use libraries::LibraryError;
-pub use publish::{PublishError, fetch_base, publish};
+pub use publish::{
+    BlobRole, Progress, Publication, PublishError, Published, PublishedBlob, fetch_base, publish,
+};

@@ -188,13 +188,18 @@ impl Gathering<'_> {
         for Origin { host, image } in self.places(index, name) {
             let mut shown = host.shown();
             if let Some(file) = host.file(self.root, base_name(name)) {
-                let elf = Elf::read(&file).map_err(LibraryError::Unusable)?;
-                if elf.machine == machine {
-                    let path = normal(&format!("{image}/{}", base_name(name)));
-                    self.accept(index, name, path, file, elf, host)?;
-                    return Ok(());
+                match Elf::read(&file) {
+                    Ok(elf) if elf.machine == machine => {
+                        let path = normal(&format!("{image}/{}", base_name(name)));
+                        return self.accept(index, name, path, file, elf, host);
+                    }
+                    Ok(_) => shown.push_str(" (has one for another machine)"),
+                    // A linker's script, as `libc.so` of development packages: ldconfig ignores it as well.
+                    Err(ProgramError::NotElf { .. }) => {
+                        shown.push_str(" (has one that is no library)")
+                    }
+                    Err(error) => return Err(LibraryError::Unusable(error)),
                 }
-                shown.push_str(" (has one for another machine)");
             }
             looked_in.push(shown);
         }

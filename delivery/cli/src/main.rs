@@ -1,6 +1,50 @@
-//! Entry point.
+//! The `mercurious` program: keeps what runs in step with what was built.
 
+mod cli;
+mod commands;
 mod example_server;
+mod failure;
 mod load;
+mod output;
+mod settings;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+use failure::report;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    // The launcher must do as little as possible: it becomes another program at once.
+    if arguments.nth(1).is_some_and(|first| first == commands::up::LAUNCHER) {
+        return mercurious_sandbox::launcher::main(&arguments.collect::<Vec<_>>());
+    }
+    let cli = Cli::parse();
+    let filter = cli.globals.log.clone().unwrap_or_else(|| if cli.globals.quiet { "error" } else { "warn" }.to_owned());
+    mercurious_runtime::start_telemetry(&filter, mercurious_runtime::LogFormat::Text);
+    // A second provider cannot be installed; the first is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&anyhow::Error::new(error).context("cannot start")),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let globals = cli.globals;
+    match cli.command {
+        Command::Up(args) => commands::up::run(args, &globals).await,
+        Command::Demo(args) => commands::demo::run(args).await,
+        Command::Publish(args) => commands::publish::run(args, &globals).await,
+        Command::Policy(args) => commands::policy::run(&args, &globals),
+        Command::Images(args) => commands::images::run(args, &globals).await,
+        Command::Completions { shell } => commands::completions::run(shell),
+        Command::ExampleServer(args) => example_server::run(args).await,
+        command => commands::apps::run(command, &globals).await,
+    }
+}

@@ -175,17 +175,19 @@ impl Reconciler {
         if decision.record != memory.record {
             self.write(&decision, memory, now).await.map_err(text)?;
         }
+        let mut answered = Vec::new();
         for request in &desired.requests {
             if memory.record.handled.contains(&request.id) {
                 self.ports.store.remove_request(self.name(), request).await.map_err(text)?;
                 let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&request.id);
-                if let Some(waiting) = waiting {
-                    // Who asked may have gone.
-                    let _ = waiting.send(DecisionView::new(&decision, None, now));
-                }
+                answered.extend(waiting);
             }
         }
         self.report(&decision, &desired, &observed, &repository, memory, now);
+        // After the report, so that who asked finds in the view what was decided; they may have gone.
+        for waiting in answered {
+            let _ = waiting.send(DecisionView::new(&decision, None, now));
+        }
         if let Some(effect) = &decision.effect {
             tracing::info!(reason = %decision.reason, message = %decision.message, "applying");
             if let Err(error) = self.ports.workloads.apply(&self.wish.target, effect).await {

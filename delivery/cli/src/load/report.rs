@@ -72,12 +72,13 @@ impl LoadReport {
             Ok(version) => {
                 self.ok += 1;
                 self.latencies.record(now - sent);
+                let there_is_room = self.versions.len() < MOST_VERSIONS;
                 match self.versions.iter_mut().find(|seen| seen.version == version) {
                     Some(seen) => {
                         seen.last = now;
                         seen.answers += 1;
                     }
-                    None if self.versions.len() < MOST_VERSIONS => {
+                    None if there_is_room => {
                         self.versions.push(VersionSeen { version, first: now, last: now, answers: 1 });
                     }
                     None => {}

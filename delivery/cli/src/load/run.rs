@@ -124,9 +124,15 @@ impl Sending {
             }
             let sent = Instant::now();
             let asked = timeout(self.timeout, async {
-                let mut connection = match kept.take() {
-                    Some(mut connection) if connection.is_open().await => connection,
-                    _ => Connection::open(&self.target, &self.tasks).await?,
+                let mut open = kept.take();
+                if let Some(connection) = &mut open
+                    && !connection.is_open().await
+                {
+                    open = None;
+                }
+                let mut connection = match open {
+                    Some(connection) => connection,
+                    None => Connection::open(&self.target, &self.tasks).await?,
                 };
                 let version = connection.ask(&self.target).await?;
                 Ok((version, connection))

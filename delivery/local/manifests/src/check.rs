@@ -270,6 +270,22 @@ impl Check<'_> {
             }
         }
         for (name, sourced) in &self.manifests.image_policies {
+            let choice = &sourced.value.spec.policy;
+            let orders = [
+                choice.semver.is_some(),
+                choice.alphabetical.is_some(),
+                choice.numerical.is_some(),
+            ];
+            let orders = orders.into_iter().filter(|given| *given).count();
+            let annotated = sourced.value.metadata.annotations.contains_key("mercurious.dev/order");
+            if orders > 1 || (orders == 0 && !annotated) {
+                self.fault(
+                    &sourced.origin,
+                    "spec.policy",
+                    format!("{orders} orders are given; exactly one is needed"),
+                    "give semver, alphabetical or numerical, or the annotation `mercurious.dev/order: newest`",
+                );
+            }
             let reference = &sourced.value.spec.image_repository_ref;
             let repository = ObjectName::new(
                 reference.namespace.as_deref().unwrap_or(&name.namespace),

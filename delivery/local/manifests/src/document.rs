@@ -392,7 +392,7 @@ fn path(steps: &[Step], indices: bool) -> String {
         match step {
             Step::Key(key) if path.is_empty() => path.push_str(key),
             Step::Key(key) => path.extend([".", key]),
-            Step::Index(index) if indices => path.push_str(&format!("[{index}]")),
+            Step::Index(index) if indices => path.extend(["[", &index.to_string(), "]"]),
             Step::Index(_) => {}
         }
     }

@@ -12,13 +12,10 @@ pub fn expand<'value>(text: &str, lookup: impl Fn(&str) -> Option<&'value str>) 
         } else if let Some((name, after)) =
             behind.strip_prefix('(').and_then(|inner| inner.split_once(')'))
         {
-            match lookup(name) {
-                Some(value) => expanded.push_str(value),
-                None => {
-                    expanded.push_str("$(");
-                    expanded.push_str(name);
-                    expanded.push(')');
-                }
+            if let Some(value) = lookup(name) {
+                expanded.push_str(value);
+            } else {
+                expanded.extend(["$(", name, ")"]);
             }
             rest = after;
         } else {

@@ -236,8 +236,8 @@ pub fn field_reference() -> String {
     for (kind, field, treatment) in FIELDS {
         let kind = if kind.is_empty() { "every kind" } else { kind };
         let row = match treatment {
-            Ignored => write!(text, "| {kind} | `{field}` | accepted; changes nothing here |\n"),
-            Refused(why) => write!(text, "| {kind} | `{field}` | refused: {why} |\n"),
+            Ignored => writeln!(text, "| {kind} | `{field}` | accepted; changes nothing here |"),
+            Refused(why) => writeln!(text, "| {kind} | `{field}` | refused: {why} |"),
         };
         // Writing to a String cannot fail.
         debug_assert!(row.is_ok());

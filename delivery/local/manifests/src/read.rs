@@ -75,7 +75,7 @@ fn read_path(path: &Path, manifests: &mut Manifests, faults: &mut ManifestErrors
     };
     match read {
         Ok(bytes) if bytes as u64 == FILE_BYTES => {
-            fault(format!("is larger than {FILE_BYTES} bytes"), None)
+            fault(format!("is larger than {FILE_BYTES} bytes"), None);
         }
         Ok(_) => read_text(&text, &file, manifests, faults),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

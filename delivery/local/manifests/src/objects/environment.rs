@@ -90,6 +90,7 @@ struct EnvVarObject {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::enum_variant_names, reason = "the names are Kubernetes' fields")]
 enum ValueFrom {
     ConfigMapKeyRef(KeyRef),
     SecretKeyRef(KeyRef),

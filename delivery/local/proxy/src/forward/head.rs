@@ -70,6 +70,7 @@ impl Head {
         strip_connection_fields(&mut headers);
         let had_length = headers.remove(header::CONTENT_LENGTH).is_some();
         headers.remove(header::EXPECT);
+        strip_claims(&mut headers);
 
         if let Some(protocol) = &upgrade {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

@@ -119,7 +119,7 @@ impl Lease {
             tokio::select! {
                 // Whoever waits for an answer on this connection is told of its end, and reports it.
                 _ = connection.with_upgrades() => {}
-                () = cut.cancelled() => {}
+                () = std::future::pending() => {}
             }
             drop(open);
         });

@@ -1,0 +1,11 @@
+//! Images built from real and from made-up programs, read back by other tools and by a registry.
+
+mod base;
+mod config;
+mod elf_file;
+mod foreign_tools;
+mod image_content;
+mod libraries;
+mod programs;
+mod publish;
+mod reproducible;

@@ -1,0 +1,222 @@
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::example_server::ExampleServerArgs;
+
+/// Keeps what runs in step with what was built: detect, decide, roll out, verify, roll back, hold.
+#[derive(Parser)]
+#[command(name = "mercurious", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Args, Clone)]
+pub(crate) struct Globals {
+    /// Where everything is kept [default: mercurious in the user's data directory]
+    #[arg(long, global = true, env = "MERCURIOUS_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How facts are printed
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// Say only what went wrong
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// What is logged, as `info` or `mercurious=debug,warn`
+    #[arg(long, global = true, env = "MERCURIOUS_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run everything on this machine: registry, proxy, workloads, the loop
+    Up(UpArgs),
+    /// Show the whole loop at work, in a temporary directory, with real processes and load
+    Demo(DemoArgs),
+    /// Make an image from a program, with no container engine, and push it
+    Publish(PublishArgs),
+    /// What runs, and what is being done about it
+    Status {
+        /// Only this one
+        name: Option<String>,
+        /// Go on showing
+        #[arg(long, short)]
+        watch: bool,
+    },
+    /// Which image of a repository would be chosen, and why not the others; needs no set-up
+    Images(ImagesArgs),
+    /// Look at the registry now
+    Scan { name: String },
+    /// Look at every registry now and wait until every rollout has ended
+    Sync,
+    /// Deploy a release now: the newest, or the one named
+    Deploy {
+        name: String,
+        /// A tag, a commit, a digest or a reference
+        #[arg(long, value_name = "RELEASE")]
+        to: Option<String>,
+    },
+    /// Replace all replicas by new ones of the same release
+    Restart {
+        #[arg(required_unless_present = "all")]
+        name: Option<String>,
+        /// Every workload, one after the other
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// Go back, and hold what was rolled back; with no name: list what each could go back to
+    Rollback {
+        name: Option<String>,
+        /// A tag, a commit, a digest or a reference
+        #[arg(long, value_name = "RELEASE", requires = "name")]
+        to: Option<String>,
+    },
+    /// Hold a release: it is not deployed by itself
+    Hold {
+        name: String,
+        /// A tag, a commit, a digest or a reference [default: the candidate]
+        release: Option<String>,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Lift holds and suspension
+    Resume {
+        name: String,
+        /// Only the hold on this release
+        release: Option<String>,
+    },
+    /// Let nothing move by itself
+    Suspend { name: String },
+    /// Rollouts that ended: what, when, who, why
+    History { name: String },
+    /// Why it did, or did not, deploy
+    Explain { name: String },
+    /// The six boxes of the guide's checklist, ticked from evidence
+    Verify { name: String },
+    /// Check each known cause of trouble, with its remedy
+    Doctor,
+    /// What the replicas of the newest release print
+    Logs {
+        name: String,
+        /// So many lines
+        #[arg(long, short = 'n', default_value_t = 100)]
+        lines: usize,
+    },
+    /// Try a policy on tags from standard input, one a line
+    Policy(PolicyArgs),
+    /// Print the completions of a shell
+    Completions { shell: clap_complete::Shell },
+    /// A small server for the demo and for tests
+    #[command(hide = true)]
+    ExampleServer(ExampleServerArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct UpArgs {
+    /// Manifests: files, directories, or `-`
+    #[arg(long = "filename", short = 'f', value_name = "PATH", required = true)]
+    pub(crate) filenames: Vec<PathBuf>,
+    /// Where the embedded registry listens
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS")]
+    pub(crate) registry_listen: SocketAddr,
+    /// Where Ingresses listen
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// Where the API listens, beside its socket in the data directory
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) api_listen: Option<SocketAddr>,
+    /// Run images as plain processes even where bubblewrap is installed
+    #[arg(long)]
+    pub(crate) no_sandbox: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Run images as plain processes even where bubblewrap is installed
+    #[arg(long)]
+    pub(crate) no_sandbox: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PublishArgs {
+    /// The program: a Linux ELF executable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) binary: PathBuf,
+    /// Where to push it, as ghcr.io/team/app
+    #[arg(long, value_name = "REF")]
+    pub(crate) repository: String,
+    /// The revision it was built from: adds the tag sha-<commit>
+    #[arg(long, value_name = "SHA")]
+    pub(crate) commit: Option<String>,
+    /// An image to build upon
+    #[arg(long, value_name = "REF")]
+    pub(crate) base: Option<String>,
+    /// More tags [default: latest]
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// The URL of the source
+    #[arg(long, value_name = "URL")]
+    pub(crate) source: Option<String>,
+    /// When it was built [default: now; give it for the same bytes again]
+    #[arg(long, value_name = "TIME", env = "SOURCE_DATE_EPOCH")]
+    pub(crate) created: Option<String>,
+    /// A port that it listens on
+    #[arg(long, value_name = "PORT")]
+    pub(crate) expose: Vec<u16>,
+    /// A variable, as NAME=VALUE
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub(crate) variables: Vec<String>,
+    /// An argument of the program
+    #[arg(long = "arg", value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+#[derive(Args)]
+#[group(id = "order", multiple = false)]
+pub(crate) struct OrderArgs {
+    /// The highest version in a range, as '>=1.0.0 <2.0.0'
+    #[arg(long, value_name = "RANGE", group = "order")]
+    pub(crate) semver: Option<String>,
+    /// The largest number (asc) or the smallest (desc)
+    #[arg(long, value_name = "asc|desc", group = "order")]
+    pub(crate) numerical: Option<String>,
+    /// The last by bytes (asc) or the first (desc)
+    #[arg(long, value_name = "asc|desc", group = "order")]
+    pub(crate) alphabetical: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct PolicyArgs {
+    #[command(flatten)]
+    pub(crate) order: OrderArgs,
+    /// Only tags that match this Go regular expression take part
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) filter: Option<String>,
+    /// What is ordered, as '$ts'
+    #[arg(long, value_name = "TEMPLATE", requires = "filter")]
+    pub(crate) extract: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ImagesArgs {
+    /// The repository, as ghcr.io/team/app
+    pub(crate) repository: String,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// Plain HTTP is allowed
+    #[arg(long)]
+    pub(crate) insecure: bool,
+}

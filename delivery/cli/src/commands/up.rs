@@ -1,0 +1,144 @@
+use std::{ffi::OsString, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use mercurious_api::{ApiServer, serve};
+use mercurious_local::{DataDirectory, Home, HomeSettings};
+use mercurious_runtime::{SystemClock, Tasks, terminated};
+use secrecy::SecretString;
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::{
+    cli::{Globals, UpArgs},
+    output::say,
+    settings,
+};
+
+/// The hidden command that starts a plain process so that it dies with its parent.
+pub(crate) const LAUNCHER: &str = "__launch";
+
+/// Replicas get this long to finish what they do when everything stops.
+const STOP_DEADLINE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
+    let root = settings::data_directory(globals)?;
+    let tasks = Tasks::new();
+    let home = start(&args, &root, &tasks).await?;
+    if !globals.quiet {
+        say(format!("registry    {}   (push to {}/NAME)", home.registry, home.registry));
+        for (name, address) in &home.addresses {
+            say(format!("{name}   http://{address}"));
+        }
+        say(format!("data        {}", root.display()));
+        if let Some(warning) = &home.isolation_warning {
+            say(format!("warning: {warning}"));
+        }
+    }
+    let talk = (!globals.quiet).then(|| home.events.subscribe());
+    let stopping = tasks.stopping();
+    if let Some(mut events) = talk {
+        let stopping = stopping.clone();
+        tasks.spawn("talk", async move {
+            loop {
+                tokio::select! {
+                    () = stopping.cancelled() => return,
+                    event = events.recv() => match event {
+                        Ok(event) => say(describe(&event)),
+                        Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                        Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                    },
+                }
+            }
+        });
+    }
+    let ended = tokio::select! {
+        signal = terminated() => signal.map(Some),
+        () = stopping.cancelled() => Ok(None),
+    };
+    let left = tasks.shut_down(STOP_DEADLINE).await;
+    match ended.context("cannot listen for signals")? {
+        Some(signal) if !globals.quiet => say(format!("stopped by {signal}")),
+        Some(_) => {}
+        None => anyhow::bail!("a part of the engine ended unexpectedly; the log says which"),
+    }
+    anyhow::ensure!(left == 0, "{left} tasks did not end within {STOP_DEADLINE:?}");
+    Ok(())
+}
+
+/// Starts the home and its API.
+pub(crate) async fn start(args: &UpArgs, root: &Path, tasks: &Tasks) -> anyhow::Result<Home> {
+    let manifests = mercurious_manifests::read_paths(&args.filenames)
+        .map_err(|faults| crate::failure::Failure::usage(format!("the manifests cannot be used\n{faults}")))?;
+    let directory = DataDirectory::open(root)?;
+    let root = directory.root().to_owned();
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let home = Home::start(
+        directory,
+        HomeSettings {
+            manifests,
+            registry_listen: args.registry_listen,
+            listen: args.listen,
+            login_files: settings::login_files(),
+            launcher: vec![OsString::from(program), OsString::from(LAUNCHER)],
+            no_sandbox: args.no_sandbox,
+            clock: Arc::new(SystemClock),
+        },
+        tasks,
+    )
+    .await?;
+    let server = ApiServer {
+        handle: home.handle.clone(),
+        events: home.events.clone(),
+        token: Arc::new(token(&root)?),
+        stopping: tasks.stopping(),
+    };
+    let router = server.router();
+    let socket = DataDirectory::socket(&root);
+    // The lock is ours, so a socket that is there is nobody's.
+    let _ = std::fs::remove_file(&socket);
+    let listener = UnixListener::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    let (unix_router, stopping) = (router.clone(), tasks.stopping());
+    tasks.spawn_critical("api", async move {
+        if let Err(error) = serve(listener, unix_router, stopping).await {
+            tracing::error!(error = %error, "api ended");
+        }
+    });
+    if let Some(address) = args.api_listen {
+        anyhow::ensure!(address.ip().is_loopback(), "--api-listen: {address} is not a loopback address");
+        let listener = TcpListener::bind(address).await.with_context(|| format!("--api-listen: cannot listen on {address}"))?;
+        let stopping = tasks.stopping();
+        tasks.spawn_critical("api", async move {
+            if let Err(error) = serve(listener, router, stopping).await {
+                tracing::error!(error = %error, "api ended");
+            }
+        });
+    }
+    Ok(home)
+}
+
+/// The token of the data directory, made where there is none, readable by its owner alone.
+fn token(root: &Path) -> anyhow::Result<SecretString> {
+    let path = DataDirectory::token_file(root);
+    if let Ok(text) = std::fs::read_to_string(&path)
+        && text.trim().len() >= 32
+    {
+        return Ok(SecretString::from(text.trim()));
+    }
+    let mut bytes = [0; 32];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut bytes).map_err(|_| anyhow::anyhow!("no random numbers for the token"))?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let _ = std::fs::remove_file(&path);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    writeln!(file, "{text}")?;
+    Ok(SecretString::from(text))
+}
+
+pub(crate) fn describe(event: &mercurious_engine::Event) -> String {
+    use mercurious_engine::EventKind;
+    let what = match &event.kind {
+        EventKind::Decision { reason, message, .. } => format!("{reason}: {message}"),
+        EventKind::Found { message } => format!("found {message}"),
+        EventKind::LookFailed { message } => format!("look failed: {message}"),
+    };
+    format!("{}  {what}", event.object)
+}

@@ -1,0 +1,51 @@
+//! What is read from the environment: here and in the definitions of the command line, and nowhere else.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use mercurious_registry::Keychain;
+
+use crate::cli::Globals;
+
+#[expect(clippy::disallowed_methods, reason = "these are the settings of a program")]
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The data directory: the flag, else the user's.
+pub(crate) fn data_directory(globals: &Globals) -> anyhow::Result<PathBuf> {
+    if let Some(directory) = &globals.data_dir {
+        return Ok(directory.clone());
+    }
+    let base = match variable("XDG_DATA_HOME") {
+        Some(base) => PathBuf::from(base),
+        None => Path::new(&variable("HOME").context("HOME is not set: name a directory with --data-dir")?).join(".local/share"),
+    };
+    Ok(base.join("mercurious"))
+}
+
+/// Docker's and Podman's login files.
+pub(crate) fn login_files() -> Vec<PathBuf> {
+    let home = variable("HOME").map(PathBuf::from);
+    let docker = variable("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| home.as_ref().map(|home| home.join(".docker")))
+        .map(|directory| directory.join("config.json"));
+    let podman = variable("REGISTRY_AUTH_FILE")
+        .map(PathBuf::from)
+        .or_else(|| variable("XDG_RUNTIME_DIR").map(|directory| Path::new(&directory).join("containers/auth.json")));
+    docker.into_iter().chain(podman).collect()
+}
+
+/// The person's own registry credentials.
+pub(crate) fn keychain() -> Keychain {
+    Keychain::of_files(login_files())
+}
+
+/// Who sits here, for the records.
+pub(crate) fn person() -> String {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(variable)
+        .map_or_else(|| "a person".to_owned(), |name| name.to_string_lossy().into_owned())
+}
