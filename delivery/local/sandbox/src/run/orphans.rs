@@ -11,12 +11,17 @@ pub(super) fn record(directory: &Path, pid: Pid) -> io::Result<()> {
     fs::write(directory.join("process"), format!("{pid} {started}\n"))
 }
 
-/// Clock ticks after the start of the machine; `None` where there is no such process.
+/// Clock ticks after the start of the machine; `None` where no such process lives.
 fn started_at(pid: Pid) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything; the start time is the 20th field behind it.
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(19).map(str::to_owned)
+    let mut fields = rest.split_whitespace();
+    // A process that has ended stays in the list until its parent asks for it.
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18).map(str::to_owned)
 }
 
 /// Ends processes that an earlier engine left, and removes their directories. `replicas` holds the directories of
