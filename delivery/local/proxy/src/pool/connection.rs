@@ -70,7 +70,7 @@ impl IdleConnections {
     fn put(&self, sender: Sender, settings: &ProxySettings) {
         let now = Instant::now();
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        if sender.is_closed() {
+        if shelf.closed || sender.is_closed() {
             return;
         }
         let is_old = |(since, _): &(Instant, Sender)| {
@@ -119,7 +119,7 @@ impl Lease {
             tokio::select! {
                 // Whoever waits for an answer on this connection is told of its end, and reports it.
                 _ = connection.with_upgrades() => {}
-                () = std::future::pending() => {}
+                () = cut.cancelled() => {}
             }
             drop(open);
         });
