@@ -11,7 +11,8 @@ use std::{
 
 use mercurious_runtime::Tasks;
 use mercurious_sandbox::run::{
-    Exit, Isolation, MountedFile, Replica, ReplicaSpec, Runner, StartError, detect_isolation, reap_orphans,
+    Exit, Isolation, MountedFile, Replica, ReplicaSpec, Runner, StartError, detect_isolation,
+    reap_orphans,
 };
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -28,7 +29,10 @@ struct World {
 fn example(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let built = own.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(built.exists(), "`cargo test --test run` alone does not build it: run `cargo build --examples` first");
+    assert!(
+        built.exists(),
+        "`cargo test --test run` alone does not build it: run `cargo build --examples` first"
+    );
     built
 }
 
@@ -146,7 +150,8 @@ async fn a_plain_program_hears_sigterm_and_its_code_comes_back() {
 async fn a_signal_right_after_the_start_is_not_lost() {
     let Some(world) = World::sandboxed().await else { return };
     let replica = world.start(&world.spec(&["sleep", "1000"])).await;
-    let exit = tokio::time::timeout(LONG, replica.stop(Signal::SIGTERM, LONG * 2)).await.expect("heard");
+    let exit =
+        tokio::time::timeout(LONG, replica.stop(Signal::SIGTERM, LONG * 2)).await.expect("heard");
     assert_eq!(exit.to_string(), "ended by SIGTERM");
 }
 
@@ -166,14 +171,17 @@ async fn who_ignores_sigterm_is_ended_with_all_it_started() {
 
 /// Whether the image's `sleep` has been started, in a sandbox or not.
 fn runs_from(rootfs: &Path) -> bool {
-    let wanted = std::os::unix::fs::MetadataExt::ino(&fs::metadata(rootfs.join("bin/sleep")).unwrap());
+    let wanted =
+        std::os::unix::fs::MetadataExt::ino(&fs::metadata(rootfs.join("bin/sleep")).unwrap());
     let loader = rootfs.to_str().unwrap();
     fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(|entry| {
         let maps = fs::read_to_string(entry.path().join("maps")).unwrap_or_default();
         maps.lines().any(|line| {
             let fields: Vec<_> = line.split_whitespace().collect();
             fields.get(4) == Some(&wanted.to_string().as_str())
-                && fields.get(5).is_some_and(|path| path.starts_with(loader) || *path == "/bin/sleep")
+                && fields
+                    .get(5)
+                    .is_some_and(|path| path.starts_with(loader) || *path == "/bin/sleep")
         })
     })
 }
@@ -227,7 +235,8 @@ async fn a_log_is_turned_over() {
 async fn secrets_reach_the_program_and_no_command_line() {
     let Some(world) = World::sandboxed().await else { return };
     let (variable, file) = ("s3cr3t-in-the-environment", "s3cr3t-in-a-file");
-    let mut spec = world.script("cat /etc/conf/token; echo; echo $TOKEN; cat /var/run/token; echo; sleep 1000");
+    let mut spec = world
+        .script("cat /etc/conf/token; echo; echo $TOKEN; cat /var/run/token; echo; sleep 1000");
     spec.env.insert("TOKEN".to_owned(), variable.to_owned());
     for path in ["/etc/conf/token", "/var/run/token"] {
         spec.files.push(MountedFile { path: path.to_owned(), contents: file.into() });
@@ -279,9 +288,9 @@ async fn commands_run_beside_a_replica_until_their_deadline() {
     assert_eq!(late, Err("no end within 300ms".to_owned()));
     let sleeping = || {
         let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-        processes.map(|it| fs::read(it.path().join("cmdline"))).any(|line| {
-            line.is_ok_and(|line| String::from_utf8_lossy(&line).contains("77777"))
-        })
+        processes
+            .map(|it| fs::read(it.path().join("cmdline")))
+            .any(|line| line.is_ok_and(|line| String::from_utf8_lossy(&line).contains("77777")))
     };
     until("the command ended", || !sleeping()).await;
     replica.stop(Signal::SIGKILL, Duration::ZERO).await;
@@ -295,7 +304,8 @@ async fn what_cannot_be_run_is_said_before_anything_starts() {
     fs::write(bin.join("odd"), "text").unwrap();
     fs::set_permissions(bin.join("data"), fs::Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(bin.join("odd"), fs::Permissions::from_mode(0o755)).unwrap();
-    let refused = async |argv: &[&str]| world.runner.start(&world.spec(argv), |_| {}).await.unwrap_err();
+    let refused =
+        async |argv: &[&str]| world.runner.start(&world.spec(argv), |_| {}).await.unwrap_err();
     assert!(matches!(refused(&[]).await, StartError::NoProgram));
     assert_eq!(refused(&["/app"]).await.to_string(), "`/app` is not in the image");
     assert_eq!(refused(&["app"]).await.to_string(), "`app` is not in the image");
@@ -355,13 +365,21 @@ async fn left_overs_are_ended_and_others_with_their_number_are_not() {
     assert_eq!(reap_orphans(&directory.path().join("absent")).unwrap(), 0);
     let sleep = || Command::new("sleep").arg("1000").spawn().unwrap();
     let (mut ours, mut other) = (sleep(), sleep());
-    for (name, child, since) in [("ours", &ours, started(ours.id())), ("other", &other, Some("1".to_owned()))] {
+    for (name, child, since) in
+        [("ours", &ours, started(ours.id())), ("other", &other, Some("1".to_owned()))]
+    {
         let place = directory.path().join(name);
         fs::create_dir(&place).unwrap();
         fs::write(place.join("process"), format!("{} {}\n", child.id(), since.unwrap())).unwrap();
     }
-    assert_eq!(reap_orphans(directory.path()).unwrap(), 1);
+    let name = format!("bwrap:{}/half-made", directory.path().display());
+    let mut half_made = std::os::unix::process::CommandExt::arg0(&mut Command::new("sleep"), name)
+        .arg("1000")
+        .spawn()
+        .unwrap();
+    assert_eq!(reap_orphans(directory.path()).unwrap(), 2);
     assert!(!ours.wait().unwrap().success());
+    assert!(!half_made.wait().unwrap().success());
     assert!(started(other.id()).is_some(), "a stranger was ended");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     other.kill().unwrap();

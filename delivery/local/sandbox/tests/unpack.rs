@@ -98,7 +98,8 @@ impl World {
     }
 
     fn unpack_layers(&self, layers: &[Layer]) -> Result<Unpacked, UnpackError> {
-        let found = self.store.unpack(&Digest::of(b"manifest"), layers, CONFIG.as_bytes(), &self.limits);
+        let found =
+            self.store.unpack(&Digest::of(b"manifest"), layers, CONFIG.as_bytes(), &self.limits);
         let secret = fs::read_to_string(self.directory.path().join("outside/secret")).unwrap();
         assert_eq!(secret, "untouched");
         assert_eq!(fs::read_dir(self.directory.path().join("outside")).unwrap().count(), 1);
@@ -253,7 +254,11 @@ fn links_that_leave_the_image_are_not_written_through() {
     let world = World::new();
     let outside = world.directory.path().join("outside");
     let name = outside.to_str().unwrap();
-    let tar = Tar::default().link("way", name).file("way/secret", "inside").link("f", name).file("f", "file");
+    let tar = Tar::default()
+        .link("way", name)
+        .file("way/secret", "inside")
+        .link("f", name)
+        .file("f", "file");
     let rootfs = world.unpack(vec![tar]).unwrap().rootfs;
     let own = rootfs.join(outside.strip_prefix("/").unwrap()).join("secret");
     assert_eq!(fs::read_to_string(own).unwrap(), "inside");
@@ -262,7 +267,8 @@ fn links_that_leave_the_image_are_not_written_through() {
     let (entry, refusal) = World::new().refusal(Tar::default().link("a/up", "../../outside"));
     assert_eq!(entry, "a/up");
     assert_eq!(refusal, Refusal::LinkOutside { target: "../../outside".to_owned() });
-    let (entry, refusal) = World::new().refusal(Tar::default().link("x", "y").link("y", "x").file("x/f", ""));
+    let (entry, refusal) =
+        World::new().refusal(Tar::default().link("x", "y").link("y", "x").file("x/f", ""));
     assert_eq!(entry, "x/f");
     assert!(matches!(refusal, Refusal::ThroughLink { .. }));
     let (_, refusal) = World::new().refusal(Tar::default().file("f", "").file("f/g", ""));
@@ -334,7 +340,8 @@ fn bombs_are_stopped_by_each_bound() {
     assert!(matches!(found, LayerError::TooLarge(Bound::Entries(3))), "{found:?}");
 
     let mut world = World::new();
-    world.limits = UnpackLimits { ratio: 10, ratio_floor_bytes: 64 << 10, ..UnpackLimits::default() };
+    world.limits =
+        UnpackLimits { ratio: 10, ratio_floor_bytes: 64 << 10, ..UnpackLimits::default() };
     let found = world.layer_error(vec![Tar::default().file("zeros", &"\0".repeat(1 << 20))]);
     assert!(matches!(found, LayerError::TooLarge(Bound::Ratio(10))), "{found:?}");
 }
@@ -342,12 +349,14 @@ fn bombs_are_stopped_by_each_bound() {
 #[test]
 fn names_without_end_do_not_fill_the_memory() {
     let long = "n".repeat(6 << 20);
-    let tar = Tar::default().entry(EntryType::GNULongName, "././@LongLink", "", 0o644, long.as_bytes());
+    let tar =
+        Tar::default().entry(EntryType::GNULongName, "././@LongLink", "", 0o644, long.as_bytes());
     let found = World::new().layer_error(vec![tar.file("n", "")]);
     assert!(matches!(found, LayerError::TooLarge(Bound::Header)), "{found:?}");
 
     let long = "n".repeat(5000);
-    let tar = Tar::default().entry(EntryType::GNULongName, "././@LongLink", "", 0o644, long.as_bytes());
+    let tar =
+        Tar::default().entry(EntryType::GNULongName, "././@LongLink", "", 0o644, long.as_bytes());
     assert_eq!(World::new().refusal(tar.file("n", "")).1, Refusal::LongName { limit: 4096 });
 }
 
@@ -364,7 +373,8 @@ fn truncated_and_damaged_layers_are_the_images_fault() {
         (&content[..], GZIP),
     ] {
         let world = World::new();
-        let error = world.unpack_layers(&[world.layer(0, media_type, packed, &content)]).unwrap_err();
+        let error =
+            world.unpack_layers(&[world.layer(0, media_type, packed, &content)]).unwrap_err();
         assert!(!error.is_retryable());
         let UnpackError::Layer { source, layer } = error else { panic!("{error:?}") };
         assert!(matches!(source, LayerError::Damaged(_)), "{source:?}");

@@ -10,6 +10,7 @@ use tokio::process::Command;
 use super::{
     Isolation, MountedFile, ReplicaSpec, StartError,
     image_path::ImageRoot,
+    orphans::sandbox_name,
     program::{Kind, Program, find},
 };
 
@@ -35,6 +36,7 @@ pub(super) fn command(isolation: &Isolation, spec: &ReplicaSpec) -> Result<Comma
 fn bubblewrap(program: &Path, root: &ImageRoot, spec: &ReplicaSpec) -> Result<Command, StartError> {
     let io = |source| StartError::Io { action: "make a place to mount on", source };
     let mut command = Command::new(program);
+    command.arg0(sandbox_name(&spec.directory));
     command.arg("--ro-bind").arg(&spec.rootfs).arg("/");
     command.args(["--proc", "/proc", "--dev", "/dev"]);
     let mut empty: Vec<PathBuf> = Vec::new();

@@ -1,4 +1,4 @@
-use std::{fs, io, path::Path};
+use std::{ffi::OsString, fs, io, path::Path};
 
 use nix::{
     sys::signal::{Signal, kill, killpg},
@@ -24,6 +24,32 @@ fn started_at(pid: Pid) -> Option<String> {
     fields.nth(18).map(str::to_owned)
 }
 
+/// What bubblewrap is called in the list of processes. It and its init in the namespace keep that name, the program
+/// does not: an engine that is killed while a sandbox is being made can leave that init behind, whose number is
+/// written nowhere.
+pub(super) fn sandbox_name(directory: &Path) -> OsString {
+    let mut name = OsString::from("bwrap:");
+    name.push(directory);
+    name
+}
+
+fn sandboxes_below(replicas: &Path) -> io::Result<Vec<Pid>> {
+    let mut wanted = sandbox_name(replicas).into_encoded_bytes();
+    wanted.push(b'/');
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let pid = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        // It may have ended by now.
+        if let Some(pid) = pid
+            && fs::read(entry.path().join("cmdline")).is_ok_and(|line| line.starts_with(&wanted))
+        {
+            found.push(Pid::from_raw(pid));
+        }
+    }
+    Ok(found)
+}
+
 /// Ends processes that an earlier engine left, and removes their directories. `replicas` holds the directories of
 /// [`super::ReplicaSpec`]s. Returns how many were alive.
 pub fn reap_orphans(replicas: &Path) -> io::Result<usize> {
@@ -32,6 +58,9 @@ pub fn reap_orphans(replicas: &Path) -> io::Result<usize> {
         entries => entries?,
     };
     let mut ended = 0;
+    for pid in sandboxes_below(replicas)? {
+        ended += usize::from(kill(pid, Signal::SIGKILL).is_ok());
+    }
     for entry in entries {
         let directory = entry?.path();
         if !directory.is_dir() {
