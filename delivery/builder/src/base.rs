@@ -36,9 +36,9 @@ pub enum BaseError {
     #[error("the base image is for {base}, but this image is for {wanted}")]
     OtherPlatform {
         /// What its configuration says.
-        base: Platform,
+        base: Box<Platform>,
         /// The platform asked for.
-        wanted: Platform,
+        wanted: Box<Platform>,
     },
 }
 
@@ -81,7 +81,7 @@ impl Base {
         if base.runs_on(wanted) {
             Ok(())
         } else {
-            Err(BaseError::OtherPlatform { base, wanted: wanted.clone() })
+            Err(BaseError::OtherPlatform { base: base.into(), wanted: wanted.clone().into() })
         }
     }
 }

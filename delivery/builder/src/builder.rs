@@ -1,21 +1,20 @@
+mod documents;
+
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
 use mercurious_core::image::{Commit, Platform};
-use serde::Serialize;
 
 use crate::{
-    accounts::{NONROOT, add_accounts},
+    accounts::add_accounts,
     base::{Base, BaseError},
-    built::{BuiltImage, BuiltLayer, Document, Warning},
+    built::{BuiltImage, BuiltLayer, Warning},
     certificates,
-    descriptor::{CONFIG_MEDIA_TYPE, Descriptor, MANIFEST_MEDIA_TYPE},
     elf::{Elf, ProgramError},
-    image_config::{History, ImageConfig, RootFileSystem, RunConfig},
     layer::{Content, LayerError, Tree},
     libraries::{self, Gathered, LibraryError},
     system_root::SystemRoot,
@@ -92,7 +91,7 @@ pub struct ImageBuilder {
     revision: Option<Commit>,
     source: Option<String>,
     version: Option<String>,
-    ports: std::collections::BTreeSet<u16>,
+    ports: BTreeSet<u16>,
     user: Option<String>,
     certificates: Option<PathBuf>,
     libraries: Option<Libraries>,
@@ -100,26 +99,7 @@ pub struct ImageBuilder {
     system_root: PathBuf,
 }
 
-const PREFIX: &str = "org.opencontainers.image.";
-/// Facts of a base that would be lies about what is built upon it.
-const NOT_INHERITED: &[&str] = &[
-    "authors",
-    "base.digest",
-    "base.name",
-    "created",
-    "description",
-    "documentation",
-    "licenses",
-    "ref.name",
-    "revision",
-    "source",
-    "title",
-    "url",
-    "vendor",
-    "version",
-];
 const DIRECTORY: &str = "/app";
-const PATH: &str = "/app:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl ImageBuilder {
     /// An image for `platform`; the program must be built for it.
@@ -137,7 +117,7 @@ impl ImageBuilder {
             revision: None,
             source: None,
             version: None,
-            ports: std::collections::BTreeSet::new(),
+            ports: BTreeSet::new(),
             user: None,
             certificates: None,
             libraries: None,
@@ -295,22 +275,10 @@ impl ImageBuilder {
         program.add(&format!("{DIRECTORY}/{name}"), 0o755, Content::File(binary.to_owned()));
         layers.push((program.write(output_directory)?, "the program"));
 
-        let config = self.config(&name, &layers, certificates.is_some());
-        let config = Document::new(CONFIG_MEDIA_TYPE, to_json(&config)?);
-        let base_layers = self.base.as_ref().map(|base| base.layers.clone()).unwrap_or_default();
+        let config = self.config_document(&name, &layers, certificates.is_some())?;
         let layers: Vec<BuiltLayer> = layers.into_iter().map(|(layer, _)| layer).collect();
-        let manifest = Manifest {
-            schema_version: 2,
-            media_type: MANIFEST_MEDIA_TYPE,
-            config: config.descriptor(),
-            layers: base_layers
-                .iter()
-                .chain(layers.iter().map(|layer| &layer.descriptor))
-                .cloned()
-                .collect(),
-            annotations: with_facts(self.facts(&name), &self.annotations),
-        };
-        let manifest = Document::new(MANIFEST_MEDIA_TYPE, to_json(&manifest)?);
+        let base_layers = self.base.as_ref().map(|base| base.layers.clone()).unwrap_or_default();
+        let manifest = self.manifest_document(&name, &config, &base_layers, &layers)?;
         tracing::debug!(image.digest = %manifest.digest, image.layers = layers.len(), "image built");
         Ok(BuiltImage {
             platform: self.platform.clone(),
@@ -396,99 +364,6 @@ impl ImageBuilder {
         }
         tree
     }
-
-    fn config(
-        &self,
-        name: &str,
-        layers: &[(BuiltLayer, &str)],
-        has_certificates: bool,
-    ) -> ImageConfig {
-        let base = self.base.as_ref().map(|base| base.config.clone()).unwrap_or_default();
-        let created = self.created.map(|at| at.to_string());
-        let mut run: RunConfig = base.config;
-        if !run.has_env("PATH") {
-            run.set_env("PATH", PATH);
-        }
-        if has_certificates {
-            run.set_env("SSL_CERT_FILE", certificates::IN_IMAGE);
-        }
-        for (name, value) in &self.env {
-            run.set_env(name, value);
-        }
-        run.entrypoint =
-            self.entrypoint.clone().unwrap_or_else(|| vec![format!("{DIRECTORY}/{name}")]);
-        run.cmd.clone_from(&self.arguments);
-        "/".clone_into(&mut run.working_dir);
-        match &self.user {
-            Some(user) => run.user.clone_from(user),
-            None if run.user.is_empty() => run.user = format!("{NONROOT}:{NONROOT}"),
-            None => {}
-        }
-        for port in &self.ports {
-            run.exposed_ports.insert(format!("{port}/tcp"), serde_json::json!({}));
-        }
-        run.labels.retain(|label, _| {
-            label.strip_prefix(PREFIX).is_none_or(|fact| !NOT_INHERITED.contains(&fact))
-        });
-        run.labels.extend(with_facts(self.facts(name), &self.labels));
-
-        let mut rootfs = RootFileSystem { kind: "layers".to_owned(), ..base.rootfs };
-        rootfs.diff_ids.extend(layers.iter().map(|(layer, _)| layer.diff_id.clone()));
-        let mut history = base.history;
-        history.extend(layers.iter().map(|(_, comment)| History {
-            created: created.clone(),
-            created_by: Some("mercurious publish".to_owned()),
-            comment: Some((*comment).to_owned()),
-            ..History::default()
-        }));
-        ImageConfig {
-            created,
-            architecture: self.platform.architecture.clone(),
-            os: self.platform.os.clone(),
-            os_version: base.os_version,
-            variant: self.platform.variant.clone(),
-            config: run,
-            rootfs,
-            history,
-        }
-    }
-
-    /// What labels and annotations both say of the image.
-    fn facts(&self, name: &str) -> BTreeMap<String, String> {
-        [
-            ("created", self.created.map(|at| at.to_string())),
-            ("revision", self.revision.as_ref().map(Commit::to_string)),
-            ("source", self.source.clone()),
-            ("title", Some(name.to_owned())),
-            ("version", self.version.clone()),
-        ]
-        .into_iter()
-        .filter_map(|(fact, value)| Some((format!("{PREFIX}{fact}"), value?)))
-        .collect()
-    }
-}
-
-/// `org.opencontainers.image.*`, unless the user said otherwise.
-fn with_facts(
-    mut facts: BTreeMap<String, String>,
-    own: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
-    facts.extend(own.clone());
-    facts
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest {
-    schema_version: u8,
-    media_type: &'static str,
-    config: Descriptor,
-    layers: Vec<Descriptor>,
-    annotations: BTreeMap<String, String>,
-}
-
-fn to_json(document: &impl Serialize) -> Result<Vec<u8>, BuildError> {
-    serde_json::to_vec(document).map_err(BuildError::Json)
 }
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {

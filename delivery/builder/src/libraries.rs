@@ -190,13 +190,18 @@ impl Gathering<'_> {
             if let Some(file) = host.file(self.root, base_name(name)) {
                 match Elf::read(&file) {
                     Ok(elf) if elf.machine == machine => {
-                        let path = normal(&format!("{image}/{}", base_name(name)));
-                        return self.accept(index, name, path, file, elf, host);
+                        let loaded = Loaded {
+                            name: file.display().to_string(),
+                            elf,
+                            origin: Origin { host, image },
+                            loader: Some(index),
+                        };
+                        return self.accept(name, file, loaded);
                     }
                     Ok(_) => shown.push_str(" (has one for another machine)"),
                     // A linker's script, as `libc.so` of development packages: ldconfig ignores it as well.
                     Err(ProgramError::NotElf { .. }) => {
-                        shown.push_str(" (has one that is no library)")
+                        shown.push_str(" (has one that is no library)");
                     }
                     Err(error) => return Err(LibraryError::Unusable(error)),
                 }
@@ -210,32 +215,28 @@ impl Gathering<'_> {
         })
     }
 
+    /// `loaded` has its directory in the image as the search path names it.
     fn accept(
         &mut self,
-        index: usize,
         name: &str,
-        path: String,
         file: PathBuf,
-        elf: Elf,
-        host: Place,
+        mut loaded: Loaded,
     ) -> Result<(), LibraryError> {
+        let path = normal(&format!("{}/{}", loaded.origin.image, base_name(name)));
         // The image's own files must not be hidden by a library that an odd search path puts there.
         if ["/etc/", "/proc/", "/sys/", "/dev/"].iter().any(|taken| path.starts_with(taken)) {
+            let loader = loaded.loader.and_then(|loader| self.loaded.get(loader));
             return Err(LibraryError::Forbidden {
                 library: name.to_owned(),
-                needed_by: self.loaded[index].name.clone(),
+                needed_by: loader.map(|loader| loader.name.clone()).unwrap_or_default(),
                 path,
             });
         }
         self.known.insert(name.to_owned());
-        self.known.extend(elf.soname.clone());
-        let image = path.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
-        self.loaded.push(Loaded {
-            name: file.display().to_string(),
-            elf,
-            origin: Origin { host, image },
-            loader: Some(index),
-        });
+        self.known.extend(loaded.elf.soname.clone());
+        loaded.origin.image =
+            path.rsplit_once('/').map_or_else(String::new, |(parent, _)| parent.into());
+        self.loaded.push(loaded);
         self.gathered.insert(path, file);
         Ok(())
     }
