@@ -136,3 +136,32 @@ fn innermost(error: &dyn std::error::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Verdict::{No, Open, Yes},
+        *,
+    };
+
+    fn spec(action: ProbeAction) -> ProbeSpec {
+        ProbeSpec {
+            action,
+            initial_delay: Duration::ZERO,
+            period: Duration::from_secs(1),
+            timeout: Duration::from_secs(5),
+            success_threshold: 2,
+            failure_threshold: 3,
+        }
+    }
+
+    #[test]
+    fn answers_count_in_a_row_only() {
+        let spec = spec(ProbeAction::Tcp { port: 1 });
+        let mut streak = Streak::default();
+        let verdicts: Vec<_> = [true, false, false, true, true, false, false, false]
+            .map(|answer| streak.count(answer, &spec))
+            .to_vec();
+        assert_eq!(verdicts, [Open, Open, Open, Open, Yes, Open, Open, No]);
+    }
+}

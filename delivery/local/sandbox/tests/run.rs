@@ -1,5 +1,7 @@
 //! Processes from images: a shell of this machine, copied with its libraries, is the image.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what only they call")]
+
 use std::{
     collections::BTreeMap,
     fs,

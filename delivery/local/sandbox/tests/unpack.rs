@@ -1,5 +1,7 @@
 //! Layers, good and hostile, to root file systems.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what only they call")]
+
 use std::{
     collections::BTreeSet,
     fs,

@@ -30,15 +30,11 @@ pub(super) async fn read_lines(source: impl AsyncRead + Unpin, sender: mpsc::Sen
             Ok([]) | Err(_) => break,
             Ok(buffer) => {
                 let room = buffer.len().min(LINE_BYTES - line.len());
-                match buffer[..room].iter().position(|byte| *byte == b'\n') {
-                    Some(end) => {
-                        line.extend_from_slice(&buffer[..end]);
-                        (end + 1, true)
-                    }
-                    None => {
-                        line.extend_from_slice(&buffer[..room]);
-                        (room, line.len() >= LINE_BYTES)
-                    }
+                let end = buffer[..room].iter().position(|byte| *byte == b'\n');
+                line.extend_from_slice(&buffer[..end.unwrap_or(room)]);
+                match end {
+                    Some(end) => (end + 1, true),
+                    None => (room, line.len() >= LINE_BYTES),
                 }
             }
         };

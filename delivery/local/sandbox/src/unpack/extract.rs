@@ -173,7 +173,7 @@ impl Tree<'_> {
             }
             EntryType::Symlink => {
                 let target = self.link_target(entry)?;
-                self.check_symlink(&place, &target)?;
+                Self::check_symlink(&place, &target)?;
                 self.remove(&place)?;
                 Ok(self.root.symlink_contents(&target, &place)?)
             }
@@ -245,7 +245,7 @@ impl Tree<'_> {
     }
 
     /// A relative link must not climb above the root; an absolute one starts at it.
-    fn check_symlink(&self, place: &Path, target: &Path) -> Result<(), Fault> {
+    fn check_symlink(place: &Path, target: &Path) -> Result<(), Fault> {
         if target.is_absolute() {
             return Ok(());
         }
