@@ -39,9 +39,9 @@ pub struct ApiServer {
 /// A person waits this long for a request to be handled.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-type Name = Path<(String, String)>;
-type Answer<T> = Result<Json<T>, Problem>;
-type Body_ = Result<Json<Change>, JsonRejection>;
+pub(crate) type Name = Path<(String, String)>;
+pub(crate) type Answer<T> = Result<Json<T>, Problem>;
+pub(crate) type Body_ = Result<Json<Change>, JsonRejection>;
 
 impl ApiServer {
     /// All paths of the API.
@@ -129,7 +129,7 @@ pub(crate) async fn history(State(api): State<ApiServer>, Path(path): Name) -> R
 }
 
 #[derive(Deserialize)]
-struct Limit {
+pub(crate) struct Limit {
     /// `lines` for logs.
     #[serde(default = "hundred", alias = "lines")]
     limit: usize,
