@@ -86,6 +86,18 @@ fn r06_filter_tags_under_policy_are_refused() {
 }
 
 #[test]
+fn an_image_policy_needs_just_one_order() {
+    for orders in ["{}", "{alphabetical: {order: asc}, numerical: {order: asc}}"] {
+        let text = format!("{POLICY}  policy: {orders}\n");
+        let faults = read(&text).validate().expect_err("a fault").to_string();
+        assert!(
+            faults.contains("spec.policy: ") && faults.contains("exactly one is needed"),
+            "{faults}"
+        );
+    }
+}
+
+#[test]
 fn r34_variables_under_env_from_are_refused() {
     let text = format!(
         "{DEPLOYMENT}          env:\n          envFrom:\n            - name: PORT\n              value: '3000'\n"
@@ -227,7 +239,7 @@ fn deep_nesting_and_alias_bombs_are_refused() {
     let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
     for level in 1..12 {
         let alias = vec![format!("*a{}", level - 1); 10].join(",");
-        bomb.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+        bomb.extend(["a", &level.to_string(), ": &a", &level.to_string(), " [", &alias, "]\n"]);
     }
     assert!(parse(&bomb, "bomb").is_err());
 }
