@@ -182,6 +182,24 @@ fn changed_by_a_person_between_writing_down_and_applying() {
 }
 
 #[test]
+fn what_was_in_place_is_what_they_replaced_even_if_another_was_written_down() {
+    // 2 failed in place and is no longer held; 3 is written down; then somebody sets what is said to run.
+    let mut world = World::with_two();
+    world.automatic_rollback = false;
+    world.push(Behaviour::Crashes);
+    world.until(Reason::Failed);
+    world.ask(Ask::Resume(None));
+    world.step();
+    world.push(Behaviour::Good);
+    let decision = world.decide();
+    assert_eq!(decision.reason, Reason::Starting);
+    world.persist(&decision);
+    world.set_image(release(1).image());
+    assert_eq!(world.step().0.reason, Reason::PersonChanged);
+    assert!(world.holds(2) && !world.holds(1) && !world.holds(3));
+}
+
+#[test]
 fn our_own_words_are_not_a_person_s() {
     // Killed between the two, at each of the two effects: it goes on, nothing is held for it.
     for behaviour in [Behaviour::Good, Behaviour::Crashes] {
