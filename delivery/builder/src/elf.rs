@@ -63,7 +63,7 @@ pub enum ProgramError {
         /// What its header says.
         found: String,
         /// The platform asked for.
-        wanted: Platform,
+        wanted: Box<Platform>,
     },
 }
 
@@ -179,7 +179,7 @@ impl Elf {
                     || format!("an unnamed machine (ELF machine {})", self.machine.code),
                     |architecture| format!("linux/{architecture}"),
                 ),
-                wanted: platform.clone(),
+                wanted: platform.clone().into(),
             });
         }
         Ok(())

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use clap::Parser;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper::{Request, body::Bytes, client::conn::http1, http::request::Builder};
 use hyper_util::rt::TokioIo;
 use mercurious_runtime::{CancellationToken, Tasks};
 use tokio::net::{TcpListener, TcpStream};
@@ -74,7 +74,7 @@ impl Client {
         self.send(Request::get(path), "").await
     }
 
-    async fn send(&mut self, request: hyper::http::request::Builder, body: &'static str) -> Answer {
+    async fn send(&mut self, request: Builder, body: &'static str) -> Answer {
         let request = request.header("host", "x").body(Full::from(body)).unwrap();
         let response = self.0.send_request(request).await.unwrap();
         let status = response.status().as_u16();
