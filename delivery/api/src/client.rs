@@ -18,10 +18,10 @@ use tokio::net::UnixStream;
 use crate::{Change, Explanation, Follow, Problem};
 
 /// An answer takes no longer than this, a look at a slow registry and all its retries included.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A pass over everything takes no longer than this: a little more than the engine itself allows.
-const LONGEST_SYNC: Duration = Duration::from_secs(3660);
+const LONGEST_SYNC: Duration = Duration::from_mins(61);
 
 /// Talks to a running engine over the socket in its data directory.
 #[derive(Clone, Debug)]
@@ -34,7 +34,9 @@ pub struct ApiClient {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nothing listens.
-    #[error("no `mercurious up` is running with data directory {directory}; start it with `mercurious up`")]
+    #[error(
+        "no `mercurious up` is running with data directory {directory}; start it with `mercurious up`"
+    )]
     NotRunning {
         /// Which directory.
         directory: PathBuf,
@@ -107,7 +109,7 @@ impl ApiClient {
 
     /// Follows what happens, from a snapshot on.
     pub async fn follow(&self) -> Result<Follow, ClientError> {
-        let response = within(PATIENCE, self.send(self.reading("events")?)).await?;
+        let response = within(PATIENCE, self.send(Self::reading("events")?)).await?;
         if response.status() == StatusCode::OK {
             return Ok(Follow::new(response.into_body()));
         }
@@ -115,7 +117,12 @@ impl ApiClient {
     }
 
     /// A changing call: `deploy`, `restart`, `rollback`, `hold`, `resume`, `suspend` or `scan`.
-    pub async fn change(&self, name: &str, verb: &str, change: &Change) -> Result<AutoDeployView, ClientError> {
+    pub async fn change(
+        &self,
+        name: &str,
+        verb: &str,
+        change: &Change,
+    ) -> Result<AutoDeployView, ClientError> {
         self.post(&of(name, &format!("/{verb}")), change, PATIENCE).await
     }
 
@@ -157,7 +164,7 @@ impl ApiClient {
         }
     }
 
-    fn reading(&self, path: &str) -> Result<Request<Full<Bytes>>, ClientError> {
+    fn reading(path: &str) -> Result<Request<Full<Bytes>>, ClientError> {
         Request::builder()
             .uri(format!("/api/v1/{path}"))
             .header(header::HOST, "localhost")
@@ -166,16 +173,18 @@ impl ApiClient {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let request = self.reading(path)?;
+        let request = Self::reading(path)?;
         within(PATIENCE, async { read(self.send(request).await?).await }).await
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
-        let stream = UnixStream::connect(self.data_directory.join("api.sock"))
+        let stream =
+            UnixStream::connect(self.data_directory.join("api.sock")).await.map_err(|source| {
+                ClientError::NotRunning { directory: self.data_directory.clone(), source }
+            })?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
-            .map_err(|source| ClientError::NotRunning { directory: self.data_directory.clone(), source })?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(ClientError::Connection)?;
+            .map_err(ClientError::Connection)?;
         self.tasks.spawn("api-connection", async move {
             // What breaks is seen by whoever reads the answer.
             let _ = connection.await;
@@ -199,7 +208,8 @@ async fn within<T>(
 
 async fn read<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T, ClientError> {
     if response.status() == StatusCode::OK {
-        let body = response.into_body().collect().await.map_err(ClientError::Connection)?.to_bytes();
+        let body =
+            response.into_body().collect().await.map_err(ClientError::Connection)?.to_bytes();
         return serde_json::from_slice(&body).map_err(ClientError::Answer);
     }
     Err(problem(response).await?)
@@ -209,7 +219,8 @@ async fn read<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T, Cl
 async fn problem(response: Response<Incoming>) -> Result<ClientError, ClientError> {
     let status = response.status();
     let body = response.into_body().collect().await.map_err(ClientError::Connection)?.to_bytes();
-    let problem = serde_json::from_slice(&body)
-        .unwrap_or_else(|_| Problem::new(status, "unknown", String::from_utf8_lossy(&body).into_owned()));
+    let problem = serde_json::from_slice(&body).unwrap_or_else(|_| {
+        Problem::new(status, "unknown", String::from_utf8_lossy(&body).into_owned())
+    });
     Ok(ClientError::Problem(problem))
 }

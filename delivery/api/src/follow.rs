@@ -53,13 +53,16 @@ impl Follow {
 
 /// One frame; nothing for comments and kinds that are not known here.
 fn parse(frame: &str) -> Result<Option<Live>, ClientError> {
-    let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
+    let field =
+        |name: &str| frame.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
     let data = field("data:").unwrap_or_default();
     match field("event:") {
-        Some("snapshot") => serde_json::from_str(data).map(Live::Snapshot).map(Some).map_err(ClientError::Answer),
-        Some("event") => {
-            serde_json::from_str(data).map(|event| Some(Live::Event(Box::new(event)))).map_err(ClientError::Answer)
+        Some("snapshot") => {
+            serde_json::from_str(data).map(Live::Snapshot).map(Some).map_err(ClientError::Answer)
         }
+        Some("event") => serde_json::from_str(data)
+            .map(|event| Some(Live::Event(Box::new(event))))
+            .map_err(ClientError::Answer),
         _ => Ok(None),
     }
 }
@@ -70,7 +73,10 @@ mod tests {
 
     #[test]
     fn frames_are_read_and_others_passed_over() {
-        assert_eq!(parse("event: snapshot\ndata: []\n\n").unwrap(), Some(Live::Snapshot(Vec::new())));
+        assert_eq!(
+            parse("event: snapshot\ndata: []\n\n").unwrap(),
+            Some(Live::Snapshot(Vec::new()))
+        );
         assert_eq!(parse(": still here\n\n").unwrap(), None);
         assert!(parse("event: snapshot\ndata: [\n\n").is_err());
     }

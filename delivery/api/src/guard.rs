@@ -11,16 +11,26 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::Problem;
 
 /// Refuses foreign hosts and origins, and changes without the token.
-pub(crate) async fn guard(State(token): State<Arc<SecretString>>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(
+    State(token): State<Arc<SecretString>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match refusal(&token, request.method(), request.uri(), request.headers()) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     }
 }
 
-fn refusal(token: &SecretString, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Problem> {
+fn refusal(
+    token: &SecretString,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Option<Problem> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = uri.authority().map(ToString::to_string).or_else(|| text(header::HOST).map(str::to_owned));
+    let host =
+        uri.authority().map(ToString::to_string).or_else(|| text(header::HOST).map(str::to_owned));
     if !host.is_some_and(|host| is_local(&host)) {
         let detail = "the Host of the request is not this machine; use localhost or 127.0.0.1";
         return Some(Problem::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", detail));
@@ -35,7 +45,9 @@ fn refusal(token: &SecretString, method: &Method, uri: &Uri, headers: &HeaderMap
     if matches!(*method, Method::GET | Method::HEAD) {
         return None;
     }
-    let given = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let given = text(header::AUTHORIZATION)
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or_default();
     if same(given.as_bytes(), token.expose_secret().as_bytes()) {
         return None;
     }
@@ -48,7 +60,8 @@ fn is_local(authority: &str) -> bool {
         Some((address, _)) => address,
         None => authority.split(':').next().unwrap_or_default(),
     };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Compares without telling by its time where the difference is.
@@ -76,11 +89,17 @@ mod tests {
         assert_eq!(code(&get, &[("host", "[::1]:1")]), None);
         assert_eq!(code(&get, &[]).as_deref(), Some("foreign-host"));
         assert_eq!(code(&get, &[("host", "evil.example")]).as_deref(), Some("foreign-host"));
-        assert_eq!(code(&get, &[("host", "127.0.0.1.evil.example")]).as_deref(), Some("foreign-host"));
+        assert_eq!(
+            code(&get, &[("host", "127.0.0.1.evil.example")]).as_deref(),
+            Some("foreign-host")
+        );
         let origin = [("host", "127.0.0.1"), ("origin", "https://evil.example")];
         assert_eq!(code(&get, &origin).as_deref(), Some("foreign-origin"));
         assert_eq!(code(&post, &[("host", "127.0.0.1")]).as_deref(), Some("token"));
-        assert_eq!(code(&post, &[("host", "127.0.0.1"), ("authorization", "Bearer t0keX")]).as_deref(), Some("token"));
+        assert_eq!(
+            code(&post, &[("host", "127.0.0.1"), ("authorization", "Bearer t0keX")]).as_deref(),
+            Some("token")
+        );
         assert_eq!(code(&post, &[("host", "127.0.0.1"), ("authorization", "Bearer t0ken")]), None);
     }
 }

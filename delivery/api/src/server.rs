@@ -67,14 +67,20 @@ impl ApiServer {
             .route("/api/v1/events", get(events))
             .route("/api/v1/sync", post(sync))
             .route("/api/v1/openapi.json", get(openapi))
-            .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no-such-path", "the API has no such path") })
+            .fallback(|| async {
+                Problem::new(StatusCode::NOT_FOUND, "no-such-path", "the API has no such path")
+            })
             .layer(middleware::from_fn_with_state(token, guard))
             .with_state(self)
     }
 }
 
 /// Serves until told to stop, then lets requests end.
-pub async fn serve<L>(listener: L, router: Router, stopping: CancellationToken) -> std::io::Result<()>
+pub async fn serve<L>(
+    listener: L,
+    router: Router,
+    stopping: CancellationToken,
+) -> std::io::Result<()>
 where
     L: axum::serve::Listener,
     L::Addr: std::fmt::Debug,
@@ -83,12 +89,20 @@ where
 }
 
 /// Serves on a socket in the file system.
-pub async fn serve_unix(listener: tokio::net::UnixListener, router: Router, stopping: CancellationToken) -> std::io::Result<()> {
+pub async fn serve_unix(
+    listener: tokio::net::UnixListener,
+    router: Router,
+    stopping: CancellationToken,
+) -> std::io::Result<()> {
     serve(listener, router, stopping).await
 }
 
 /// Serves on a port.
-pub async fn serve_tcp(listener: tokio::net::TcpListener, router: Router, stopping: CancellationToken) -> std::io::Result<()> {
+pub async fn serve_tcp(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    stopping: CancellationToken,
+) -> std::io::Result<()> {
     serve(listener, router, stopping).await
 }
 
@@ -104,7 +118,10 @@ fn name((namespace, name): (String, String), api: &ApiServer) -> Result<ObjectNa
 }
 
 #[utoipa::path(get, path = "/api/v1/auto-deploys/{namespace}/{name}", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), responses((status = 200, description = "One auto-deploy", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn show(State(api): State<ApiServer>, Path(path): Name) -> Answer<Arc<AutoDeployView>> {
+pub(crate) async fn show(
+    State(api): State<ApiServer>,
+    Path(path): Name,
+) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     Ok(Json(api.handle.show(&name).await?))
 }
@@ -123,7 +140,10 @@ pub(crate) async fn history(State(api): State<ApiServer>, Path(path): Name) -> R
         Err(problem) => Err(problem),
     };
     match found {
-        Ok(view) => Json(view.object.status.as_ref().map(|status| status.history.clone()).unwrap_or_default()).into_response(),
+        Ok(view) => Json(
+            view.object.status.as_ref().map(|status| status.history.clone()).unwrap_or_default(),
+        )
+        .into_response(),
         Err(problem) => problem.into_response(),
     }
 }
@@ -143,7 +163,11 @@ fn hundred() -> usize {
 }
 
 #[utoipa::path(get, path = "/api/v1/auto-deploys/{namespace}/{name}/logs", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name"), ("lines" = Option<u32>, Query, description = "How many at most")), responses((status = 200, description = "The newest lines of its replicas", body = Vec<String>), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn logs(State(api): State<ApiServer>, Path(path): Name, Query(query): Query<Limit>) -> Answer<Vec<String>> {
+pub(crate) async fn logs(
+    State(api): State<ApiServer>,
+    Path(path): Name,
+    Query(query): Query<Limit>,
+) -> Answer<Vec<String>> {
     let name = name(path, &api)?;
     Ok(Json(api.handle.log_lines(&name, query.limit.min(MOST)).await?))
 }
@@ -166,12 +190,23 @@ fn change(body: Body_) -> Result<Change, Problem> {
 
 impl ApiServer {
     /// Asks, waits until it was handled, and tells how.
-    async fn ask(&self, name: &ObjectName, ask: Ask, by: Option<String>) -> Answer<Arc<AutoDeployView>> {
+    async fn ask(
+        &self,
+        name: &ObjectName,
+        ask: Ask,
+        by: Option<String>,
+    ) -> Answer<Arc<AutoDeployView>> {
         let by = Actor(by.filter(|by| !by.is_empty()).unwrap_or_else(|| "a person".to_owned()));
         let (id, answered) = self.handle.ask(name, ask, by).await?;
         let decision = match tokio::time::timeout(PATIENCE, answered).await {
             Ok(Ok(decision)) => decision,
-            Ok(Err(_)) => return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the engine is stopping")),
+            Ok(Err(_)) => {
+                return Err(Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "stopping",
+                    "the engine is stopping",
+                ));
+            }
             Err(_) => return Err(still_waiting(&id)),
         };
         if decision.reason == Reason::Refused {
@@ -184,36 +219,55 @@ impl ApiServer {
 }
 
 fn still_waiting(id: &RequestId) -> Problem {
-    let detail = format!("the request {} is written down and will be obeyed, but was not within {PATIENCE:?}", id.0);
+    let detail = format!(
+        "the request {} is written down and will be obeyed, but was not within {PATIENCE:?}",
+        id.0
+    );
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "still-waiting", detail)
 }
 
 #[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/deploy", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Brings the workload to a release, or to the candidate", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn deploy(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+pub(crate) async fn deploy(
+    State(api): State<ApiServer>,
+    Path(path): Name,
+    body: Body_,
+) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     let change = change(body)?;
-    let text = match change.release {
-        Some(text) => text,
-        None => {
-            let view = api.handle.scan(&name).await?;
-            let candidate = view.object.status.as_ref().and_then(|status| status.candidate.as_ref());
-            let candidate = candidate.map(|candidate| candidate.digest.to_string());
-            candidate.ok_or_else(|| {
-                Problem::new(StatusCode::CONFLICT, "no-candidate", format!("there is nothing to deploy: {}", view.decision.message))
-            })?
-        }
+    let text = if let Some(text) = change.release {
+        text
+    } else {
+        let view = api.handle.scan(&name).await?;
+        let candidate =
+            view.object.status.as_ref().and_then(|status| status.candidate.as_ref());
+        let candidate = candidate.map(|candidate| candidate.digest.to_string());
+        candidate.ok_or_else(|| {
+            Problem::new(
+                StatusCode::CONFLICT,
+                "no-candidate",
+                format!("there is nothing to deploy: {}", view.decision.message),
+            )
+        })?
     };
     let release = api.handle.release(&name, &text).await?;
     api.ask(&name, Ask::Deploy(Box::new(release)), change.by).await
 }
 
 #[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/restart", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Replaces all replicas, one after the other", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn restart(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+pub(crate) async fn restart(
+    State(api): State<ApiServer>,
+    Path(path): Name,
+    body: Body_,
+) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     api.ask(&name, Ask::Restart, change(body)?.by).await
 }
 
-async fn release(api: &ApiServer, name: &ObjectName, text: Option<String>) -> Result<Option<Box<mercurious_core::image::Release>>, Problem> {
+async fn release(
+    api: &ApiServer,
+    name: &ObjectName,
+    text: Option<String>,
+) -> Result<Option<Box<mercurious_core::image::Release>>, Problem> {
     match text {
         Some(text) => Ok(Some(Box::new(api.handle.release(name, &text).await?))),
         None => Ok(None),
@@ -221,7 +275,11 @@ async fn release(api: &ApiServer, name: &ObjectName, text: Option<String>) -> Re
 }
 
 #[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/rollback", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Goes back to a release, or to the last good one", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn rollback(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+pub(crate) async fn rollback(
+    State(api): State<ApiServer>,
+    Path(path): Name,
+    body: Body_,
+) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     let change = change(body)?;
     let release = release(&api, &name, change.release).await?;
@@ -229,7 +287,11 @@ pub(crate) async fn rollback(State(api): State<ApiServer>, Path(path): Name, bod
 }
 
 #[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/hold", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Keeps a release from being deployed", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn hold(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+pub(crate) async fn hold(
+    State(api): State<ApiServer>,
+    Path(path): Name,
+    body: Body_,
+) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     let change = change(body)?;
     let release = release(&api, &name, change.release).await?;
@@ -238,7 +300,11 @@ pub(crate) async fn hold(State(api): State<ApiServer>, Path(path): Name, body: B
 }
 
 #[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/resume", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), request_body = Change, security(("token" = [])), responses((status = 200, description = "Lifts holds and ends a suspension", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn resume(State(api): State<ApiServer>, Path(path): Name, body: Body_) -> Answer<Arc<AutoDeployView>> {
+pub(crate) async fn resume(
+    State(api): State<ApiServer>,
+    Path(path): Name,
+    body: Body_,
+) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     let change = change(body)?;
     let release = release(&api, &name, change.release).await?;
@@ -267,27 +333,36 @@ async fn until(
         Ok(Ok(view)) => view.clone().ok_or_else(|| Problem::from(AskError::Stopping)),
         Ok(Err(_)) => Err(Problem::from(AskError::Stopping)),
         Err(_) => {
-            let detail = format!("{name} was not as wanted within {} seconds; it goes on", patience.as_secs());
+            let detail = format!(
+                "{name} was not as wanted within {} seconds; it goes on",
+                patience.as_secs()
+            );
             Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "still-waiting", detail))
         }
     }
 }
 
 #[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/suspend", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), security(("token" = [])), responses((status = 200, description = "Nothing moves by itself any more", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn suspend(State(api): State<ApiServer>, Path(path): Name) -> Answer<Arc<AutoDeployView>> {
+pub(crate) async fn suspend(
+    State(api): State<ApiServer>,
+    Path(path): Name,
+) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     api.handle.suspend(&name, true).await?;
     Ok(Json(until(&api, &name, PATIENCE, |view| view.suspended).await?))
 }
 
 #[utoipa::path(post, path = "/api/v1/auto-deploys/{namespace}/{name}/scan", params(("namespace", description = "The namespace; `-` finds it by the name"), ("name", description = "The name")), security(("token" = [])), responses((status = 200, description = "Looks at the repository now", body = serde_json::Value), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn scan(State(api): State<ApiServer>, Path(path): Name) -> Answer<Arc<AutoDeployView>> {
+pub(crate) async fn scan(
+    State(api): State<ApiServer>,
+    Path(path): Name,
+) -> Answer<Arc<AutoDeployView>> {
     let name = name(path, &api)?;
     Ok(Json(api.handle.scan(&name).await?))
 }
 
 /// How long a pass over everything may take.
-const LONGEST_SYNC: Duration = Duration::from_secs(3600);
+const LONGEST_SYNC: Duration = Duration::from_hours(1);
 
 /// Looks at every repository, then waits until no rollout is at work.
 #[utoipa::path(post, path = "/api/v1/sync", security(("token" = [])), responses((status = 200, description = "Looks at everything and waits until no rollout is at work", body = Vec<serde_json::Value>), (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json")))]
@@ -295,7 +370,9 @@ pub(crate) async fn sync(State(api): State<ApiServer>) -> Answer<Vec<Arc<AutoDep
     let deadline = tokio::time::Instant::now() + LONGEST_SYNC;
     let names = api.handle.names();
     futures::future::try_join_all(names.iter().map(|name| api.handle.scan(name))).await?;
-    let idle = |view: &AutoDeployView| view.object.status.as_ref().is_none_or(|status| status.rollout.is_none());
+    let idle = |view: &AutoDeployView| {
+        view.object.status.as_ref().is_none_or(|status| status.rollout.is_none())
+    };
     let mut views = Vec::with_capacity(names.len());
     for name in &names {
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
@@ -330,7 +407,8 @@ pub(crate) async fn events(State(api): State<ApiServer>) -> Result<Response, Pro
         .chain(follow)
         .map(Ok::<_, Infallible>)
         .take_until(api.stopping.clone().cancelled_owned());
-    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 
