@@ -2,7 +2,7 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use mercurious_core::{
-    policy::{Order, Policy, Range, TagFilter},
+    policy::{FilterError, Order, Policy, Range, TagFilter},
     resources::SortOrder,
 };
 
@@ -41,13 +41,6 @@ pub(crate) fn run(args: &PolicyArgs, globals: &Globals) -> anyhow::Result<()> {
 
 /// The policy that the flags describe; `None` where they name no order.
 pub(crate) fn policy(args: &PolicyArgs) -> anyhow::Result<Option<Policy>> {
-    let wrong = |flag: &str, error: &dyn std::error::Error| {
-        let mut text = format!("--{flag}: {error}");
-        if let Some(cause) = error.source() {
-            text = format!("{text}: {cause}");
-        }
-        Failure::usage(text)
-    };
     let order = if let Some(range) = &args.order.semver {
         Order::Semver(Range::parse(range).map_err(|error| wrong("semver", &error))?)
     } else if let Some(text) = &args.order.numerical {
@@ -63,7 +56,21 @@ pub(crate) fn policy(args: &PolicyArgs) -> anyhow::Result<Option<Policy>> {
 pub(crate) fn filter(args: &PolicyArgs) -> anyhow::Result<Option<TagFilter>> {
     let Some(pattern) = &args.filter else { return Ok(None) };
     let extract = args.extract.as_deref().unwrap_or_default();
-    TagFilter::new(pattern, extract).map(Some).map_err(|error| Failure::usage(format!("--filter: {error}")))
+    TagFilter::new(pattern, extract).map(Some).map_err(|error| match &error {
+        FilterError::Pattern(_) => wrong("filter", &error),
+        FilterError::Template(_) => wrong("extract", &error),
+    })
+}
+
+/// A flag that cannot be used, with all that is known of why.
+fn wrong(flag: &str, error: &dyn std::error::Error) -> anyhow::Error {
+    let mut text = format!("--{flag}: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    Failure::usage(text)
 }
 
 fn direction(flag: &str, text: &str) -> anyhow::Result<SortOrder> {
@@ -71,5 +78,23 @@ fn direction(flag: &str, text: &str) -> anyhow::Result<SortOrder> {
         "asc" => Ok(SortOrder::Asc),
         "desc" => Ok(SortOrder::Desc),
         other => Err(Failure::usage(format!("--{flag}: `{other}` is not an order; give asc or desc"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::OrderArgs;
+
+    #[test]
+    fn a_filter_that_cannot_be_used_names_its_flag_and_says_why() {
+        let with = |filter: &str, extract: Option<&str>| PolicyArgs {
+            order: OrderArgs { semver: None, numerical: None, alphabetical: None },
+            filter: Some(filter.to_owned()),
+            extract: extract.map(str::to_owned),
+        };
+        let error = filter(&with("v(", None)).unwrap_err().to_string();
+        assert!(error.starts_with("--filter: filterTags.pattern cannot be used: "), "{error}");
+        assert!(filter(&with("^v(?P<n>[0-9]+)$", Some("$n"))).is_ok());
     }
 }
