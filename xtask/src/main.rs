@@ -1,2 +1,58 @@
-//! Entry point.
-fn main() {}
+//! The front door of development.
+
+mod edges;
+
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use clap::{Parser, Subcommand};
+
+/// The front door of development
+#[derive(Parser)]
+enum Task {
+    #[command(flatten)]
+    Known(Known),
+}
+
+#[derive(Subcommand)]
+enum Known {
+    /// Format, lints and the edges between crates; no test is run
+    Check,
+    /// Every test, after the edges between crates
+    Test,
+}
+
+fn main() -> anyhow::Result<()> {
+    let Task::Known(task) = Task::parse();
+    match task {
+        Known::Check => {
+            edges::check()?;
+            cargo(&["fmt", "--all", "--check"])?;
+            cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+        }
+        Known::Test => {
+            edges::check()?;
+            // The program first: the tests start it.
+            cargo(&["build", "--workspace", "--bins", "--examples", "--locked"])?;
+            cargo(&["test", "--workspace", "--locked"])
+        }
+    }
+}
+
+/// Runs cargo in the workspace and passes on what it says.
+#[expect(clippy::disallowed_methods, reason = "cargo names itself in the environment of an xtask")]
+fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(arguments)
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("cannot run cargo {}", arguments.join(" ")))?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// The workspace's directory.
+pub(crate) fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -238,8 +238,7 @@ pub(crate) async fn deploy(
         text
     } else {
         let view = api.handle.scan(&name).await?;
-        let candidate =
-            view.object.status.as_ref().and_then(|status| status.candidate.as_ref());
+        let candidate = view.object.status.as_ref().and_then(|status| status.candidate.as_ref());
         let candidate = candidate.map(|candidate| candidate.digest.to_string());
         candidate.ok_or_else(|| {
             Problem::new(

@@ -6,7 +6,7 @@ use crate::example_server::ExampleServerArgs;
 
 /// Keeps what runs in step with what was built: detect, decide, roll out, verify, roll back, hold.
 #[derive(Parser)]
-#[command(name = "mercurious", version, propagate_version = true)]
+#[command(name = "mercurious", version)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) globals: Globals,
@@ -120,7 +120,7 @@ pub(crate) enum Command {
     /// Print the completions of a shell
     Completions { shell: clap_complete::Shell },
     /// A small server for the demo and for tests
-    #[command(hide = true)]
+    #[command(hide = true, disable_version_flag = true)]
     ExampleServer(ExampleServerArgs),
 }
 

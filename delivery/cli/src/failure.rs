@@ -41,7 +41,9 @@ impl std::error::Error for Failure {}
 #[expect(clippy::print_stderr, reason = "this is the one place that talks about failures")]
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let broken_pipe = error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     });
     if broken_pipe {
         return ExitCode::SUCCESS;
@@ -66,9 +68,10 @@ fn render(error: &anyhow::Error) -> (String, Exit) {
     let hint = failure.and_then(|failure| failure.hint.clone()).or_else(|| {
         let client = error.downcast_ref::<mercurious_api::ClientError>()?;
         match client {
-            mercurious_api::ClientError::NotRunning { .. } => {
-                Some("start it with `mercurious up -f MANIFESTS`, or name its directory with --data-dir".to_owned())
-            }
+            mercurious_api::ClientError::NotRunning { .. } => Some(
+                "start it with `mercurious up -f MANIFESTS`, or name its directory with --data-dir"
+                    .to_owned(),
+            ),
             mercurious_api::ClientError::Problem(problem) if problem.code == "no-auto-deploy" => {
                 Some("`mercurious status` lists all".to_owned())
             }
@@ -97,7 +100,10 @@ mod tests {
     fn a_failure_is_error_causes_and_hint() {
         let inner = std::io::Error::other("disk is gone");
         let (text, exit) = render(&anyhow::Error::new(inner).context("cannot write"));
-        assert_eq!((text.as_str(), exit), ("error: cannot write\ncause: disk is gone\n", Exit::Failed));
+        assert_eq!(
+            (text.as_str(), exit),
+            ("error: cannot write\ncause: disk is gone\n", Exit::Failed)
+        );
         let (text, exit) = render(&Failure::usage("no such thing"));
         assert_eq!((text.as_str(), exit), ("error: no such thing\n", Exit::Usage));
     }

@@ -21,7 +21,11 @@ fn main() -> ExitCode {
         return mercurious_sandbox::launcher::main(&arguments.collect::<Vec<_>>());
     }
     let cli = Cli::parse();
-    let filter = cli.globals.log.clone().unwrap_or_else(|| if cli.globals.quiet { "error" } else { "warn" }.to_owned());
+    let filter = cli
+        .globals
+        .log
+        .clone()
+        .unwrap_or_else(|| if cli.globals.quiet { "error" } else { "warn" }.to_owned());
     mercurious_runtime::start_telemetry(&filter, mercurious_runtime::LogFormat::Text);
     // A second provider cannot be installed; the first is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();

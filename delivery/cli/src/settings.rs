@@ -19,7 +19,10 @@ pub(crate) fn data_directory(globals: &Globals) -> anyhow::Result<PathBuf> {
     }
     let base = match variable("XDG_DATA_HOME") {
         Some(base) => PathBuf::from(base),
-        None => Path::new(&variable("HOME").context("HOME is not set: name a directory with --data-dir")?).join(".local/share"),
+        None => Path::new(
+            &variable("HOME").context("HOME is not set: name a directory with --data-dir")?,
+        )
+        .join(".local/share"),
     };
     Ok(base.join("mercurious"))
 }
@@ -31,9 +34,10 @@ pub(crate) fn login_files() -> Vec<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| home.as_ref().map(|home| home.join(".docker")))
         .map(|directory| directory.join("config.json"));
-    let podman = variable("REGISTRY_AUTH_FILE")
-        .map(PathBuf::from)
-        .or_else(|| variable("XDG_RUNTIME_DIR").map(|directory| Path::new(&directory).join("containers/auth.json")));
+    let podman = variable("REGISTRY_AUTH_FILE").map(PathBuf::from).or_else(|| {
+        variable("XDG_RUNTIME_DIR")
+            .map(|directory| Path::new(&directory).join("containers/auth.json"))
+    });
     docker.into_iter().chain(podman).collect()
 }
 

@@ -4,10 +4,7 @@ use std::{
 };
 
 use mercurious_core::{
-    decide::CheckOutcome,
-    image::Release,
-    resources::CheckSpec,
-    rollout::RolloutId,
+    decide::CheckOutcome, image::Release, resources::CheckSpec, rollout::RolloutId,
 };
 use mercurious_runtime::{CancellationToken, Tasks};
 use tokio::sync::Notify;
@@ -36,7 +33,13 @@ impl Checks {
     }
 
     /// Asks the checks for this rollout from now on; asking again changes nothing.
-    pub(crate) fn ask(&mut self, rollout: RolloutId, specs: &[CheckSpec], target: &Target, release: &Release) {
+    pub(crate) fn ask(
+        &mut self,
+        rollout: RolloutId,
+        specs: &[CheckSpec],
+        target: &Target,
+        release: &Release,
+    ) {
         if self.running.as_ref().is_some_and(|running| running.rollout == rollout) {
             return;
         }

@@ -33,7 +33,9 @@ pub struct Ports {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// An auto-deploy names a repository that is not wished for: `Wishes::new` never builds that.
-    #[error("AutoDeploy {auto_deploy} refers to ImageRepository {repository}, which is not watched")]
+    #[error(
+        "AutoDeploy {auto_deploy} refers to ImageRepository {repository}, which is not watched"
+    )]
     NoRepository {
         /// Who refers.
         auto_deploy: ObjectName,
@@ -48,7 +50,11 @@ pub struct Engine;
 impl Engine {
     /// Starts a watcher for each repository and a reconciler for each auto-deploy on these tasks; they end
     /// when the tasks are stopped.
-    pub fn start(wishes: Wishes, ports: &Ports, tasks: &Tasks) -> Result<EngineHandle, EngineError> {
+    pub fn start(
+        wishes: Wishes,
+        ports: &Ports,
+        tasks: &Tasks,
+    ) -> Result<EngineHandle, EngineError> {
         let mut repositories = BTreeMap::new();
         for (name, wish) in wishes.repositories {
             let (state, receiver) = watch::channel(RepositoryState::default());
@@ -73,7 +79,10 @@ impl Engine {
         let mut apps = BTreeMap::new();
         for (name, wish) in wishes.auto_deploys {
             let Some(repository) = repositories.get(&wish.repository) else {
-                return Err(EngineError::NoRepository { auto_deploy: name, repository: wish.repository });
+                return Err(EngineError::NoRepository {
+                    auto_deploy: name,
+                    repository: wish.repository,
+                });
             };
             let (view, view_receiver) = watch::channel(None);
             let bell = Arc::new(Notify::new());

@@ -68,7 +68,9 @@ pub enum AskError {
         candidates: Vec<ObjectName>,
     },
     /// No release is known by this name.
-    #[error("no release `{text}` of {repository}: give a tag, a commit, a digest or a reference of this repository")]
+    #[error(
+        "no release `{text}` of {repository}: give a tag, a commit, a digest or a reference of this repository"
+    )]
     NoRelease {
         /// What was asked for.
         text: String,
@@ -114,7 +116,8 @@ impl EngineHandle {
             Some((namespace, rest)) => name.namespace == namespace && name.name == rest,
             None => name.name == text,
         };
-        let mut candidates: Vec<ObjectName> = self.inner.apps.keys().filter(fits).cloned().collect();
+        let mut candidates: Vec<ObjectName> =
+            self.inner.apps.keys().filter(fits).cloned().collect();
         match candidates.len() {
             0 => Err(AskError::NoAutoDeploy { name: text.to_owned(), known: self.names() }),
             1 => Ok(candidates.remove(0)),
@@ -139,14 +142,18 @@ impl EngineHandle {
     }
 
     /// Follows one auto-deploy: the receiver changes with each step.
-    pub fn follow(&self, name: &ObjectName) -> Result<watch::Receiver<Option<Arc<AutoDeployView>>>, AskError> {
+    pub fn follow(
+        &self,
+        name: &ObjectName,
+    ) -> Result<watch::Receiver<Option<Arc<AutoDeployView>>>, AskError> {
         Ok(self.seat(name)?.view.clone())
     }
 
     /// Every tag of the repository, with the reason why it was chosen or not.
     pub fn tag_choices(&self, name: &ObjectName) -> Result<Vec<TagChoice>, AskError> {
         let seat = self.seat(name)?;
-        let repository = self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
+        let repository =
+            self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
         Ok(tag_choices(&seat.wish.policy, &repository.state.borrow().seen))
     }
 
@@ -178,7 +185,11 @@ impl EngineHandle {
     }
 
     /// The newest lines that replicas of the newest spec logged, at most `limit`.
-    pub async fn log_lines(&self, name: &ObjectName, limit: usize) -> Result<Vec<String>, AskError> {
+    pub async fn log_lines(
+        &self,
+        name: &ObjectName,
+        limit: usize,
+    ) -> Result<Vec<String>, AskError> {
         let seat = self.seat(name)?;
         Ok(self.inner.ports.workloads.log_lines(&seat.wish.target, limit).await)
     }
@@ -194,7 +205,8 @@ impl EngineHandle {
     /// Looks at the auto-deploy's repository now and waits for the answer, the view that follows included.
     pub async fn scan(&self, name: &ObjectName) -> Result<Arc<AutoDeployView>, AskError> {
         let seat = self.seat(name)?;
-        let repository = self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
+        let repository =
+            self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
         if repository.suspended {
             return self.show(name).await;
         }
@@ -223,18 +235,24 @@ impl EngineHandle {
     }
 
     /// The audit history, newest first.
-    pub async fn audit(&self, name: Option<&ObjectName>, limit: usize) -> Result<Vec<AuditEntry>, AskError> {
+    pub async fn audit(
+        &self,
+        name: Option<&ObjectName>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, AskError> {
         self.inner.ports.store.audit(name, limit).await.map_err(AskError::Store)
     }
 
     /// Finds a release by tag, commit, digest (each may be shortened to 7 digits), or full reference.
     pub async fn release(&self, name: &ObjectName, text: &str) -> Result<Release, AskError> {
         let seat = self.seat(name)?;
-        let repository = self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
+        let repository =
+            self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
         let own = &repository.place.repository;
         let reference = match text.contains('/') {
             true => {
-                let reference: ImageReference = text.parse().map_err(|_| no_release(text, &repository.place))?;
+                let reference: ImageReference =
+                    text.parse().map_err(|_| no_release(text, &repository.place))?;
                 if reference.repository() != own {
                     return Err(AskError::ForeignRepository {
                         reference: text.to_owned(),
@@ -251,13 +269,19 @@ impl EngineHandle {
         }
         let source = &self.inner.ports.source;
         for candidate in [locator.clone(), format!("sha-{locator}")] {
-            if candidate.parse::<Tag>().is_err() && candidate.parse::<mercurious_core::image::Digest>().is_err() {
+            if candidate.parse::<Tag>().is_err()
+                && candidate.parse::<mercurious_core::image::Digest>().is_err()
+            {
                 continue;
             }
-            if let Some(digest) = source.head(&repository.place, &candidate).await.map_err(AskError::Look)? {
+            if let Some(digest) =
+                source.head(&repository.place, &candidate).await.map_err(AskError::Look)?
+            {
                 let tag = candidate.parse::<Tag>().ok();
-                let release =
-                    source.resolve(&repository.place, &digest, tag.as_ref()).await.map_err(AskError::Look)?;
+                let release = source
+                    .resolve(&repository.place, &digest, tag.as_ref())
+                    .await
+                    .map_err(AskError::Look)?;
                 return Ok(Release { tag, ..release });
             }
         }
@@ -265,14 +289,22 @@ impl EngineHandle {
     }
 
     /// A release that was seen or deployed before, by tag, or by the beginning of its commit or digest.
-    fn known_release(&self, seat: &AppSeat, repository: &RepositorySeat, text: &str) -> Option<Release> {
+    fn known_release(
+        &self,
+        seat: &AppSeat,
+        repository: &RepositorySeat,
+        text: &str,
+    ) -> Option<Release> {
         let seen = repository.state.borrow().seen.clone();
         let hex = text.strip_prefix("sha256:").unwrap_or(text);
         let fits = |release: &Release| {
             release.tag.as_ref().is_some_and(|tag| tag.as_str() == text)
                 || (hex.len() >= 7
                     && (release.digest.hex().starts_with(hex)
-                        || release.commit.as_ref().is_some_and(|commit| commit.as_str().starts_with(hex))))
+                        || release
+                            .commit
+                            .as_ref()
+                            .is_some_and(|commit| commit.as_str().starts_with(hex))))
         };
         let listed = seen.tags.iter().filter_map(|(tag, digest)| {
             let release = seen.releases.get(digest.as_ref()?)?;
@@ -304,5 +336,9 @@ fn list(names: &[ObjectName]) -> String {
 }
 
 fn among(known: &[ObjectName]) -> String {
-    if known.is_empty() { "; there are none".to_owned() } else { format!("; there are: {}", list(known)) }
+    if known.is_empty() {
+        "; there are none".to_owned()
+    } else {
+        format!("; there are: {}", list(known))
+    }
 }

@@ -18,7 +18,12 @@ pub trait ImageSource: Send + Sync + 'static {
     async fn head(&self, place: &Place, reference: &str) -> Result<Option<Digest>, LookError>;
 
     /// All that is known of a digest, found under this tag. Refuses what does not run on this platform.
-    async fn resolve(&self, place: &Place, digest: &Digest, tag: Option<&Tag>) -> Result<Release, LookError>;
+    async fn resolve(
+        &self,
+        place: &Place,
+        digest: &Digest,
+        tag: Option<&Tag>,
+    ) -> Result<Release, LookError>;
 
     /// All tags. Half a list is an error.
     async fn tags(&self, place: &Place) -> Result<Vec<Tag>, LookError>;
@@ -107,7 +112,11 @@ pub trait Store: Send + Sync + 'static {
     async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError>;
 
     /// The newest entries of the audit history, newest first.
-    async fn audit(&self, name: Option<&ObjectName>, limit: usize) -> Result<Vec<AuditEntry>, StoreError>;
+    async fn audit(
+        &self,
+        name: Option<&ObjectName>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError>;
 }
 
 /// Why state could not be read or written.
@@ -122,7 +131,12 @@ pub struct StoreError {
 #[async_trait]
 pub trait Checker: Send + Sync + 'static {
     /// `Ok` is yes; the error says what was wrong.
-    async fn ask(&self, check: &CheckSpec, target: &Target, release: &Release) -> Result<(), String>;
+    async fn ask(
+        &self,
+        check: &CheckSpec,
+        target: &Target,
+        release: &Release,
+    ) -> Result<(), String>;
 }
 
 /// Hears of each decision that changed something.

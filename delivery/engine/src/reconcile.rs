@@ -6,7 +6,10 @@ use std::{
 
 use jiff::Timestamp;
 use mercurious_core::{
-    decide::{Candidate, Decision, Desired, Observed, Request, Workload, WorkloadState, auto_deploy_status, decide},
+    decide::{
+        Candidate, Decision, Desired, Observed, Request, Workload, WorkloadState,
+        auto_deploy_status, decide,
+    },
     image::{Digest, Release},
     rollout::Record,
 };
@@ -61,7 +64,11 @@ impl Reconciler {
         let Some(record) = self.load().await else { return };
         let mut memory = Memory {
             record,
-            checks: Checks::new(Arc::clone(&self.ports.checker), self.tasks.clone(), Arc::clone(&self.bell)),
+            checks: Checks::new(
+                Arc::clone(&self.ports.checker),
+                self.tasks.clone(),
+                Arc::clone(&self.bell),
+            ),
             resolved: BTreeMap::new(),
             announced: None,
             failures: 0,
@@ -179,7 +186,8 @@ impl Reconciler {
         for request in &desired.requests {
             if memory.record.handled.contains(&request.id) {
                 self.ports.store.remove_request(self.name(), request).await.map_err(text)?;
-                let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&request.id);
+                let waiting =
+                    self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&request.id);
                 answered.extend(waiting);
             }
         }
@@ -191,7 +199,8 @@ impl Reconciler {
         if let Some(effect) = &decision.effect {
             tracing::info!(reason = %decision.reason, message = %decision.message, "applying");
             if let Err(error) = self.ports.workloads.apply(&self.wish.target, effect).await {
-                let message = format!("{} could not be changed: {error}", self.wish.target.workload);
+                let message =
+                    format!("{} could not be changed: {error}", self.wish.target.workload);
                 self.show_problem(&message);
                 return Err(message);
             }
@@ -206,7 +215,12 @@ impl Reconciler {
         Ok(Step { moved, again_in: decision.again_in })
     }
 
-    fn desired(&self, candidate: Candidate, requests: Vec<Request>, suspended: Option<bool>) -> Desired {
+    fn desired(
+        &self,
+        candidate: Candidate,
+        requests: Vec<Request>,
+        suspended: Option<bool>,
+    ) -> Desired {
         let spec = &self.wish.auto_deploy.spec;
         Desired {
             repository: self.place.repository.clone(),
@@ -229,7 +243,9 @@ impl Reconciler {
         workload: &WorkloadState,
     ) -> Option<Release> {
         let digest = match workload {
-            WorkloadState::Present(Workload { reference: Some(reference), .. }) => reference.digest().cloned(),
+            WorkloadState::Present(Workload { reference: Some(reference), .. }) => {
+                reference.digest().cloned()
+            }
             _ => None,
         };
         let recorded = memory.record.running.as_ref().map(|deployed| &deployed.release);
@@ -238,7 +254,8 @@ impl Reconciler {
             return Some(release.clone());
         }
         if let Some(release) = repository.seen.releases.get(&digest) {
-            let tag = repository.seen.tags.iter().find(|(_, known)| known.as_ref() == Some(&digest));
+            let tag =
+                repository.seen.tags.iter().find(|(_, known)| known.as_ref() == Some(&digest));
             return Some(Release { tag: tag.map(|(tag, _)| tag.clone()), ..release.clone() });
         }
         if let Some(known) = memory.resolved.get(&digest) {
@@ -258,10 +275,18 @@ impl Reconciler {
     }
 
     /// Makes the decision's record durable, and says so in the audit history.
-    async fn write(&self, decision: &Decision, memory: &mut Memory, now: Timestamp) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        decision: &Decision,
+        memory: &mut Memory,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.ports.store.save_record(self.name(), &decision.record).await?;
         let before = std::mem::replace(&mut memory.record, decision.record.clone());
-        self.ports.store.append(&audit_entry(self.wish.target.auto_deploy.clone(), decision, &before, now)).await
+        self.ports
+            .store
+            .append(&audit_entry(self.wish.target.auto_deploy.clone(), decision, &before, now))
+            .await
     }
 
     /// Shows the decision to people; tells listeners when it is another one.
@@ -276,7 +301,8 @@ impl Reconciler {
     ) {
         let before = self.view.borrow().clone();
         let previous = before.as_ref().and_then(|view| view.object.status.as_ref());
-        let status = auto_deploy_status(&decision.record, decision, &desired.candidate, previous, now);
+        let status =
+            auto_deploy_status(&decision.record, decision, &desired.candidate, previous, now);
         let mut object = self.wish.auto_deploy.clone();
         object.status = Some(status);
         let view = AutoDeployView {
@@ -296,7 +322,8 @@ impl Reconciler {
         };
         let ended = decision.record.history.first();
         let rollout = decision.record.rollout.as_ref();
-        let release = rollout.map(|rollout| &rollout.release).or(ended.map(|attempt| &attempt.release));
+        let release =
+            rollout.map(|rollout| &rollout.release).or(ended.map(|attempt| &attempt.release));
         let announcement = (decision.reason, release.map(|release| release.digest.to_string()));
         if memory.announced.as_ref() != Some(&announcement) {
             memory.announced = Some(announcement);
@@ -306,7 +333,9 @@ impl Reconciler {
                 kind: EventKind::Decision {
                     reason: decision.reason,
                     message: decision.message.clone(),
-                    phase: rollout.map(|rollout| rollout.phase).or(ended.map(|attempt| attempt.phase)),
+                    phase: rollout
+                        .map(|rollout| rollout.phase)
+                        .or(ended.map(|attempt| attempt.phase)),
                     release: release.map(Release::nickname),
                 },
             });
@@ -342,7 +371,9 @@ impl Reconciler {
                     .map(|evidence| format!("{}: {}", evidence.reason, evidence.message))
                     .collect();
             }
-            WorkloadState::Missing { target } => view.problems.push(format!("{target} does not exist")),
+            WorkloadState::Missing { target } => {
+                view.problems.push(format!("{target} does not exist"))
+            }
             WorkloadState::NoContainer { message } | WorkloadState::Unreadable { message } => {
                 view.problems.push(message.clone());
             }
@@ -370,9 +401,11 @@ fn audit_entry(
     now: Timestamp,
 ) -> AuditEntry {
     let rollout = decision.record.rollout.as_ref();
-    let ended = decision.record.history.first().filter(|attempt| {
-        before.history.first().is_none_or(|known| known.id != attempt.id)
-    });
+    let ended = decision
+        .record
+        .history
+        .first()
+        .filter(|attempt| before.history.first().is_none_or(|known| known.id != attempt.id));
     AuditEntry {
         at: now,
         auto_deploy,

@@ -6,9 +6,7 @@ use mercurious_runtime::CancellationToken;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Event, EventKind, LookDepth, RepositoryWish, Seen,
-    detect::look,
-    engine::Ports,
+    Event, EventKind, LookDepth, RepositoryWish, Seen, detect::look, engine::Ports,
     ports::LookError,
 };
 
@@ -107,7 +105,11 @@ impl Watcher {
         let answer = match tokio::time::timeout(place.timeout, answer).await {
             Ok(answer) => answer,
             Err(_) => Err(LookError::Failed {
-                message: format!("no answer from {} within {:?}", place.repository.host(), place.timeout),
+                message: format!(
+                    "no answer from {} within {:?}",
+                    place.repository.host(),
+                    place.timeout
+                ),
                 retryable: true,
             }),
         };

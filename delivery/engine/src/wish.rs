@@ -83,7 +83,9 @@ pub struct Wishes {
 #[derive(Debug, thiserror::Error)]
 pub enum WishError {
     /// The ImagePolicy that an auto-deploy names is not there.
-    #[error("AutoDeploy {auto_deploy}: there is no ImagePolicy {policy}; apply it or correct spec.policyRef")]
+    #[error(
+        "AutoDeploy {auto_deploy}: there is no ImagePolicy {policy}; apply it or correct spec.policyRef"
+    )]
     NoPolicy {
         /// Who refers.
         auto_deploy: ObjectName,
@@ -91,7 +93,9 @@ pub enum WishError {
         policy: ObjectName,
     },
     /// The ImageRepository that a policy names is not there.
-    #[error("ImagePolicy {policy}: there is no ImageRepository {repository}; apply it or correct spec.imageRepositoryRef")]
+    #[error(
+        "ImagePolicy {policy}: there is no ImageRepository {repository}; apply it or correct spec.imageRepositoryRef"
+    )]
     NoRepository {
         /// Who refers.
         policy: ObjectName,
@@ -161,7 +165,10 @@ impl Wishes {
         let reference = &policy_object.spec.image_repository_ref;
         let repository_name = refer(&reference.namespace, &reference.name, &policy_name.namespace);
         if !repositories.contains_key(&repository_name) {
-            return Err(WishError::NoRepository { policy: policy_name, repository: repository_name });
+            return Err(WishError::NoRepository {
+                policy: policy_name,
+                repository: repository_name,
+            });
         }
         let (policy, warnings) = Policy::from_resource(policy_object)
             .map_err(|source| WishError::Policy { policy: policy_name.clone(), source })?;
@@ -186,7 +193,10 @@ impl Wishes {
     }
 }
 
-fn repository_wish(name: &ObjectName, object: &ImageRepository) -> Result<RepositoryWish, WishError> {
+fn repository_wish(
+    name: &ObjectName,
+    object: &ImageRepository,
+) -> Result<RepositoryWish, WishError> {
     let spec = &object.spec;
     let repository = spec
         .image

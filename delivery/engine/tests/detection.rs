@@ -30,7 +30,8 @@ async fn an_unchanged_poll_is_one_head_and_nothing_else() {
     registry.push(&["latest", "sha-0a1b2c3"], 1);
     let seen = poll(&registry, &Seen::default()).await;
     registry.spent();
-    let again = look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, now()).await.unwrap();
+    let again =
+        look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, now()).await.unwrap();
     assert_eq!(registry.spent(), (1, 0, 0));
     assert!(!again.changed);
 }
@@ -86,7 +87,8 @@ async fn a_failed_look_changes_nothing() {
     let seen = poll(&registry, &Seen::default()).await;
     registry.push(&["latest", "sha-0a1b2c4"], 2);
     registry.failing.store(true, std::sync::atomic::Ordering::SeqCst);
-    let error = look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, now()).await.unwrap_err();
+    let error =
+        look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, now()).await.unwrap_err();
     assert!(matches!(
         choose(&policy(), &seen, Some(&error.to_string()), None, &Record::default()),
         Candidate::Unknown { message } if message.contains("503")
@@ -101,7 +103,9 @@ async fn a_hint_finds_a_tag_that_moved_without_latest() {
     let moved = registry.push(&["sha-0a1b2c3"], 9);
     let depth = LookDepth::Full { moved: BTreeSet::from(["sha-0a1b2c3".parse().unwrap()]) };
     let seen = look(&registry, &place(), &[policy()], &seen, depth, now()).await.unwrap().seen;
-    let Candidate::Selected { release, .. } = choose(&policy(), &seen, None, None, &Record::default()) else {
+    let Candidate::Selected { release, .. } =
+        choose(&policy(), &seen, None, None, &Record::default())
+    else {
         panic!("nothing selected");
     };
     assert_eq!(release.digest, moved.digest);
@@ -116,7 +120,8 @@ async fn tags_are_listed_again_after_a_while_whatever_the_anchor_says() {
     let seen = poll(&registry, &seen).await;
     assert_eq!(chosen(&seen), "sha-0a1b2c3");
     let later = now().checked_add(10.minutes()).unwrap();
-    let seen = look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, later).await.unwrap().seen;
+    let seen =
+        look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, later).await.unwrap().seen;
     assert_eq!(chosen(&seen), "sha-0a1b2c4");
 }
 

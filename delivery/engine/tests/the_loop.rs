@@ -46,7 +46,11 @@ fn ended(record: &Record, count: usize) -> bool {
 
 fn runs(record: &Record, tag: &str) -> bool {
     record.rollout.is_none()
-        && record.running.as_ref().and_then(|running| running.release.tag.as_ref()).is_some_and(|own| own.as_str() == tag)
+        && record
+            .running
+            .as_ref()
+            .and_then(|running| running.release.tag.as_ref())
+            .is_some_and(|own| own.as_str() == tag)
 }
 
 #[tokio::test]
@@ -54,7 +58,8 @@ async fn a_pushed_image_is_deployed_by_digest_and_proven() {
     let world = World::new();
     let release = world.registry.push(&["sha-0000001", "latest"], 1);
     let run = start(&world);
-    until(&world, "deployed", |record| runs(record, "sha-0000001") && record.last_good.is_some()).await;
+    until(&world, "deployed", |record| runs(record, "sha-0000001") && record.last_good.is_some())
+        .await;
     let image = world.home.image.lock().unwrap().clone();
     assert_eq!(image, format!("registry.test/team/api-gateway:sha-0000001@{}", release.digest));
     assert_eq!(world.record().history[0].phase, Phase::Succeeded);
@@ -75,7 +80,9 @@ async fn bad_releases_are_taken_back_and_held_and_the_next_good_one_goes_out() {
     ] {
         second += 1;
         let before = world.record().history.len();
-        let digest = mercurious_core::image::Digest::of(format!("{:?} {second}", [tag, "latest"]).as_bytes());
+        let digest = mercurious_core::image::Digest::of(
+            format!("{:?} {second}", [tag, "latest"]).as_bytes(),
+        );
         world.home.behaviours.lock().unwrap().insert(digest.clone(), behaviour);
         let release = world.registry.push(&[tag, "latest"], second);
         assert_eq!(release.digest, digest);
@@ -126,7 +133,12 @@ async fn nothing_to_do_is_silent() {
     }
     assert_eq!(world.store.writes.load(std::sync::atomic::Ordering::SeqCst), writes);
     assert_eq!(world.home.applied.lock().unwrap().len(), applied);
-    assert_eq!(world.notifier.0.lock().unwrap().len(), events, "{:#?}", world.notifier.0.lock().unwrap());
+    assert_eq!(
+        world.notifier.0.lock().unwrap().len(),
+        events,
+        "{:#?}",
+        world.notifier.0.lock().unwrap()
+    );
     run.stop().await;
 }
 
@@ -140,7 +152,9 @@ async fn killed_anywhere(behaviour: Behaviour, expected: &str) {
         until(&world, "v1", |record| runs(record, "sha-0000001")).await;
         run.handle.scan(&app()).await.unwrap();
         let history = world.record().history.len();
-        let digest = mercurious_core::image::Digest::of(format!("{:?} 2", ["sha-0000002", "latest"]).as_bytes());
+        let digest = mercurious_core::image::Digest::of(
+            format!("{:?} 2", ["sha-0000002", "latest"]).as_bytes(),
+        );
         world.home.behaviours.lock().unwrap().insert(digest, behaviour);
         world.crash.arm(at);
         world.registry.push(&["sha-0000002", "latest"], 2);
@@ -154,7 +168,8 @@ async fn killed_anywhere(behaviour: Behaviour, expected: &str) {
         drop(run);
         world.crash.arm(0);
         let run = start(&world);
-        until(&world, "converged", |record| ended(record, history + 1) && runs(record, expected)).await;
+        until(&world, "converged", |record| ended(record, history + 1) && runs(record, expected))
+            .await;
         let applied = world.home.applied.lock().unwrap().clone();
         let doubled = applied.windows(2).any(|pair| pair[0] == pair[1]);
         assert!(!doubled, "killed at {at}: {applied:#?}");

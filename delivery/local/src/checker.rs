@@ -27,7 +27,10 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const LINES: usize = 1000;
 
 impl LocalChecker {
-    pub(crate) fn new(network: Network, workloads: Arc<dyn Workloads>) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(
+        network: Network,
+        workloads: Arc<dyn Workloads>,
+    ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(2))
             .redirect(reqwest::redirect::Policy::none())
@@ -74,7 +77,8 @@ impl LocalChecker {
     }
 
     async fn logs(&self, check: &LogsCheck, target: &Target) -> Result<(), String> {
-        let pattern = Pattern::parse(&check.deny).map_err(|error| format!("`{}`: {error}", check.deny))?;
+        let pattern =
+            Pattern::parse(&check.deny).map_err(|error| format!("`{}`: {error}", check.deny))?;
         let lines = self.workloads.log_lines(target, LINES).await;
         match lines.iter().find(|line| pattern.is_match(line)) {
             Some(line) => Err(format!("a log line matches `{}`: {line}", check.deny)),
@@ -85,7 +89,12 @@ impl LocalChecker {
 
 #[async_trait]
 impl Checker for LocalChecker {
-    async fn ask(&self, check: &CheckSpec, target: &Target, release: &Release) -> Result<(), String> {
+    async fn ask(
+        &self,
+        check: &CheckSpec,
+        target: &Target,
+        release: &Release,
+    ) -> Result<(), String> {
         if let Some(http) = &check.http {
             self.http(http, release).await?;
         }

@@ -18,7 +18,9 @@ pub(crate) enum SecretError {
     #[error("there is no Secret {name}; add it to the manifests")]
     Missing { name: ObjectName },
     /// It is of a type that holds no registry credentials.
-    #[error("Secret {name} is of type {kind} and has no `.dockerconfigjson`; make it with `kubectl create secret docker-registry`")]
+    #[error(
+        "Secret {name} is of type {kind} and has no `.dockerconfigjson`; make it with `kubectl create secret docker-registry`"
+    )]
     Kind { name: ObjectName, kind: String },
     /// Its content cannot be read.
     #[error("Secret {name}")]

@@ -1,10 +1,5 @@
 use std::{
-    collections::BTreeSet,
-    ffi::OsString,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
+    collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration,
 };
 
 use mercurious_core::{image::Platform, resources::ObjectName};
@@ -59,7 +54,9 @@ pub enum HomeError {
     #[error("a port of the front proxy cannot be opened")]
     Listen(#[source] ListenError),
     /// The embedded registry's port cannot be opened.
-    #[error("the embedded registry cannot listen on {address}; name another port with --registry-listen")]
+    #[error(
+        "the embedded registry cannot listen on {address}; name another port with --registry-listen"
+    )]
     Registry {
         /// Where.
         address: SocketAddr,
@@ -106,9 +103,16 @@ const GRACE: Duration = Duration::from_secs(3600);
 
 impl Home {
     /// Starts everything on these tasks; it ends when they are stopped.
-    pub async fn start(directory: DataDirectory, settings: HomeSettings, tasks: &Tasks) -> Result<Self, HomeError> {
+    pub async fn start(
+        directory: DataDirectory,
+        settings: HomeSettings,
+        tasks: &Tasks,
+    ) -> Result<Self, HomeError> {
         let machine = |action: &'static str| {
-            move |error: &dyn std::error::Error| HomeError::Machine { action, message: chain(error) }
+            move |error: &dyn std::error::Error| HomeError::Machine {
+                action,
+                message: chain(error),
+            }
         };
         if !settings.registry_listen.ip().is_loopback() {
             return Err(HomeError::NotLoopback(settings.registry_listen));
@@ -119,13 +123,18 @@ impl Home {
         for path in [directory.logs(), directory.replicas(), directory.root().join("downloads")] {
             std::fs::create_dir_all(&path).map_err(|error| machine("make a directory")(&error))?;
         }
-        let ended = reap_orphans(&directory.replicas()).map_err(|error| machine("end left-over replicas")(&error))?;
+        let ended = reap_orphans(&directory.replicas())
+            .map_err(|error| machine("end left-over replicas")(&error))?;
         if ended > 0 {
-            tracing::warn!(replicas.ended = ended, "replicas of an earlier run were still alive and were ended");
+            tracing::warn!(
+                replicas.ended = ended,
+                "replicas of an earlier run were still alive and were ended"
+            );
         }
 
-        let distribution = Distribution::open(&directory.registry(), mercurious_distribution::Settings::default())
-            .map_err(|error| machine("open the embedded registry")(&error))?;
+        let distribution =
+            Distribution::open(&directory.registry(), mercurious_distribution::Settings::default())
+                .map_err(|error| machine("open the embedded registry")(&error))?;
         let listener = TcpListener::bind(settings.registry_listen)
             .await
             .map_err(|source| HomeError::Registry { address: settings.registry_listen, source })?;
@@ -140,17 +149,26 @@ impl Home {
         let proxy = FrontProxy::new(tasks.clone(), ProxySettings::default());
         let network = Network::open(proxy, &manifests, settings.listen, &store).await?;
         let (isolation, isolation_warning) = if settings.no_sandbox {
-            let warning = "--no-sandbox: images run as plain processes, with no isolation".to_owned();
+            let warning =
+                "--no-sandbox: images run as plain processes, with no isolation".to_owned();
             (Isolation::Plain { launcher: settings.launcher }, Some(warning))
         } else {
             detect_isolation(settings.launcher).await
         };
-        let runner = Runner::new(isolation, tasks.clone()).map_err(|error| machine("start a thread")(&error))?;
-        let secrets = manifests.secrets.iter().map(|(name, sourced)| (name.clone(), sourced.value.clone())).collect();
+        let runner = Runner::new(isolation, tasks.clone())
+            .map_err(|error| machine("start a thread")(&error))?;
+        let secrets = manifests
+            .secrets
+            .iter()
+            .map(|(name, sourced)| (name.clone(), sourced.value.clone()))
+            .collect();
         let credentials = Credentials::new(secrets, settings.login_files);
-        let build = || RegistryClient::builder().user_agent(concat!("mercurious/", env!("CARGO_PKG_VERSION")));
+        let build = || {
+            RegistryClient::builder().user_agent(concat!("mercurious/", env!("CARGO_PKG_VERSION")))
+        };
         let client = build().build().map_err(|error| machine("make a registry client")(&error))?;
-        let images = ImageStore::open(&directory.images()).map_err(|error| machine("open the image store")(&error))?;
+        let images = ImageStore::open(&directory.images())
+            .map_err(|error| machine("open the image store")(&error))?;
         let platform = Platform::of_this_program();
         let downloads = directory.root().join("downloads");
         let puller = Puller::new(client, credentials.clone(), images, platform.clone(), downloads);
@@ -162,8 +180,8 @@ impl Home {
             replicas: directory.replicas(),
             logs: directory.logs(),
         };
-        let deployments =
-            Deployments::start(&manifests, &surroundings, &store, tasks).map_err(HomeError::Store)?;
+        let deployments = Deployments::start(&manifests, &surroundings, &store, tasks)
+            .map_err(HomeError::Store)?;
         let workloads: Arc<dyn mercurious_engine::ports::Workloads> = Arc::new(deployments);
         let checker = LocalChecker::new(network.clone(), Arc::clone(&workloads))
             .map_err(|error| machine("make an HTTP client")(&error))?;
@@ -194,10 +212,18 @@ impl Home {
 
 fn wishes(manifests: &Manifests) -> Result<Wishes, HomeError> {
     let values = |name: &ObjectName| name.clone();
-    let auto_deploys = manifests.auto_deploys.iter().map(|(name, it)| (values(name), it.value.clone())).collect();
-    let policies = manifests.image_policies.iter().map(|(name, it)| (values(name), it.value.clone())).collect();
-    let repositories =
-        manifests.image_repositories.iter().map(|(name, it)| (values(name), it.value.clone())).collect();
+    let auto_deploys =
+        manifests.auto_deploys.iter().map(|(name, it)| (values(name), it.value.clone())).collect();
+    let policies = manifests
+        .image_policies
+        .iter()
+        .map(|(name, it)| (values(name), it.value.clone()))
+        .collect();
+    let repositories = manifests
+        .image_repositories
+        .iter()
+        .map(|(name, it)| (values(name), it.value.clone()))
+        .collect();
     Wishes::new(&auto_deploys, &policies, &repositories).map_err(HomeError::Wishes)
 }
 
@@ -223,7 +249,12 @@ async fn hints(distribution: Distribution, handle: EngineHandle, tasks: Tasks) {
 }
 
 /// Removes what no tag and no record needs any more.
-async fn collect(distribution: Distribution, store: FileStore, names: Vec<ObjectName>, tasks: Tasks) {
+async fn collect(
+    distribution: Distribution,
+    store: FileStore,
+    names: Vec<ObjectName>,
+    tasks: Tasks,
+) {
     let stopping = tasks.stopping();
     loop {
         tokio::select! {
@@ -235,9 +266,19 @@ async fn collect(distribution: Distribution, store: FileStore, names: Vec<Object
         for name in &names {
             match store.record(name).await {
                 Ok(Some(record)) => {
-                    keep.extend(record.running.iter().chain(&record.last_good).map(|it| it.release.digest.clone()));
-                    keep.extend(record.history.iter().map(|attempt| attempt.release.digest.clone()));
-                    keep.extend(record.rollout.iter().map(|rollout| rollout.release.digest.clone()));
+                    keep.extend(
+                        record
+                            .running
+                            .iter()
+                            .chain(&record.last_good)
+                            .map(|it| it.release.digest.clone()),
+                    );
+                    keep.extend(
+                        record.history.iter().map(|attempt| attempt.release.digest.clone()),
+                    );
+                    keep.extend(
+                        record.rollout.iter().map(|rollout| rollout.release.digest.clone()),
+                    );
                 }
                 Ok(None) => {}
                 Err(_) => complete = false,

@@ -27,7 +27,10 @@ pub struct OciImageSource {
 
 impl std::fmt::Debug for OciImageSource {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("OciImageSource").field("platform", &self.platform).finish_non_exhaustive()
+        formatter
+            .debug_struct("OciImageSource")
+            .field("platform", &self.platform)
+            .finish_non_exhaustive()
     }
 }
 
@@ -42,7 +45,11 @@ impl OciImageSource {
     }
 
     /// A source that asks through one client, whatever a place says of certificates.
-    pub fn of_client(credentials: Credentials, platform: Platform, client: RegistryClient) -> Arc<Self> {
+    pub fn of_client(
+        credentials: Credentials,
+        platform: Platform,
+        client: RegistryClient,
+    ) -> Arc<Self> {
         let source = Self::new(credentials, platform, RegistryClient::builder);
         source.clients.lock().unwrap_or_else(PoisonError::into_inner).insert((None, None), client);
         source
@@ -50,10 +57,9 @@ impl OciImageSource {
 
     fn prepare(&self, place: &Place) -> Result<(RegistryClient, Keychain), LookError> {
         let wrong = |message: String| LookError::Failed { message, retryable: false };
-        let keychain = self
-            .credentials
-            .keychain(&place.secret)
-            .map_err(|error| wrong(format!("ImageRepository {}: spec.secretRef: {}", place.name, chain(&error))))?;
+        let keychain = self.credentials.keychain(&place.secret).map_err(|error| {
+            wrong(format!("ImageRepository {}: spec.secretRef: {}", place.name, chain(&error)))
+        })?;
         let key = (
             place.certificate_secret.clone(),
             place.insecure.then(|| place.repository.host().to_owned()),
@@ -65,7 +71,11 @@ impl OciImageSource {
         let mut builder = (self.build)();
         if let Some(name) = &place.certificate_secret {
             let authority = self.credentials.certificate_authority(name).map_err(|error| {
-                wrong(format!("ImageRepository {}: spec.certSecretRef: {}", place.name, chain(&error)))
+                wrong(format!(
+                    "ImageRepository {}: spec.certSecretRef: {}",
+                    place.name,
+                    chain(&error)
+                ))
             })?;
             builder = builder.extra_ca(authority);
         }
@@ -89,7 +99,12 @@ impl ImageSource for OciImageSource {
         }
     }
 
-    async fn resolve(&self, place: &Place, digest: &Digest, tag: Option<&Tag>) -> Result<Release, LookError> {
+    async fn resolve(
+        &self,
+        place: &Place,
+        digest: &Digest,
+        tag: Option<&Tag>,
+    ) -> Result<Release, LookError> {
         let (client, keychain) = self.prepare(place)?;
         client
             .resolve(&place.repository, digest, tag, &self.platform, &keychain)

@@ -48,13 +48,15 @@ impl Network {
         let mut services = BTreeMap::new();
         for (name, sourced) in &manifests.services {
             let service = sourced.value.clone();
-            let mut given: Given = store.read("services", name).map_err(HomeError::Store)?.unwrap_or_default();
+            let mut given: Given =
+                store.read("services", name).map_err(HomeError::Store)?.unwrap_or_default();
             let mut ports = Vec::new();
             for port in &service.ports {
                 let pool = pool_name(name, port.port);
                 let wanted = port.node_port.or_else(|| given.ports.get(&port.port).copied());
                 let address = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                let opened = match proxy.listen_service(address(wanted.unwrap_or(0)), pool.clone()) {
+                let opened = match proxy.listen_service(address(wanted.unwrap_or(0)), pool.clone())
+                {
                     Ok(opened) => opened,
                     // A port that was only given by us may be taken by somebody else by now.
                     Err(_) if port.node_port.is_none() => {
@@ -70,7 +72,8 @@ impl Network {
         }
         let mut ingress = None;
         if !manifests.ingresses.is_empty() {
-            let routes = manifests.ingresses.values().flat_map(|sourced| routes(&sourced.value, manifests));
+            let routes =
+                manifests.ingresses.values().flat_map(|sourced| routes(&sourced.value, manifests));
             proxy.set_routes(Routes::new(routes));
             ingress = Some(proxy.listen_hosts(listen).map_err(HomeError::Listen)?);
         }
@@ -80,7 +83,10 @@ impl Network {
     /// The address of each Service port, and of the Ingresses.
     pub(crate) fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let services = self.inner.services.iter().flat_map(|(name, served)| {
-            served.ports.iter().map(move |(port, address)| (format!("Service {name}:{port}"), *address))
+            served
+                .ports
+                .iter()
+                .map(move |(port, address)| (format!("Service {name}:{port}"), *address))
         });
         let ingress = self.inner.ingress.map(|address| ("Ingress".to_owned(), address));
         services.chain(ingress).collect()
@@ -107,7 +113,9 @@ impl Network {
     /// The variables by which a container finds the Services of its namespace, as Kubernetes sets them.
     pub(crate) fn variables(&self, namespace: &str) -> BTreeMap<String, String> {
         let mut variables = BTreeMap::new();
-        for (name, served) in self.inner.services.iter().filter(|(name, _)| name.namespace == namespace) {
+        for (name, served) in
+            self.inner.services.iter().filter(|(name, _)| name.namespace == namespace)
+        {
             let stem = name.name.to_ascii_uppercase().replace(['-', '.'], "_");
             if let Some((_, first)) = served.ports.first() {
                 variables.insert(format!("{stem}_SERVICE_HOST"), first.ip().to_string());
@@ -119,7 +127,8 @@ impl Network {
 
     /// A URL with a Service's name in place of its host becomes one that can be asked from here.
     pub(crate) fn resolve(&self, text: &str) -> Result<reqwest::Url, String> {
-        let mut url: reqwest::Url = text.parse().map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+        let mut url: reqwest::Url =
+            text.parse().map_err(|error| format!("`{text}` is not a URL: {error}"))?;
         let Some(host) = url.host_str().map(str::to_owned) else {
             return Err(format!("`{text}` names no host"));
         };
@@ -170,8 +179,11 @@ fn routes(ingress: &Ingress, manifests: &Manifests) -> Vec<Route> {
     }
     if let Some(backend) = &ingress.default_backend {
         let name = ObjectName::new(&ingress.name.namespace, &backend.service);
-        let port = manifests.services.get(&name).and_then(|service| service.value.port(&backend.port));
-        if let (Some(port), Ok(host), Ok(path)) = (port, HostPattern::parse("*"), PathPattern::prefix("/")) {
+        let port =
+            manifests.services.get(&name).and_then(|service| service.value.port(&backend.port));
+        if let (Some(port), Ok(host), Ok(path)) =
+            (port, HostPattern::parse("*"), PathPattern::prefix("/"))
+        {
             routes.push(Route { host, path, pool: pool_name(&name, port.port) });
         }
     }

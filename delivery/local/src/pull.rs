@@ -45,7 +45,14 @@ impl Puller {
         platform: Platform,
         downloads: PathBuf,
     ) -> Self {
-        Self { client, credentials, store: Arc::new(store), platform, downloads, slots: Arc::new(Semaphore::new(2)) }
+        Self {
+            client,
+            credentials,
+            store: Arc::new(store),
+            platform,
+            downloads,
+            slots: Arc::new(Semaphore::new(2)),
+        }
     }
 
     /// Pulls an image, unless it is here already.
@@ -55,8 +62,11 @@ impl Puller {
         namespace: &str,
         secrets: &[String],
     ) -> Result<PulledImage, PullError> {
-        let failed = |error: &dyn std::error::Error| PullError { message: format!("{image}: {}", chain(error)) };
-        let names: Vec<ObjectName> = secrets.iter().map(|name| ObjectName::new(namespace, name)).collect();
+        let failed = |error: &dyn std::error::Error| PullError {
+            message: format!("{image}: {}", chain(error)),
+        };
+        let names: Vec<ObjectName> =
+            secrets.iter().map(|name| ObjectName::new(namespace, name)).collect();
         let keychain = self.credentials.keychain(&names).map_err(|error| failed(&error))?;
         let repository = image.repository();
         let digest = match image.digest() {
@@ -92,7 +102,11 @@ impl Puller {
                 .map_err(|error| failed(&error))?;
             let diff_id = diff_ids.get(index).and_then(|text| text.parse().ok());
             let Some(diff_id) = diff_id else {
-                return Err(PullError { message: format!("{image}: its configuration names no diff id for layer {index}") });
+                return Err(PullError {
+                    message: format!(
+                        "{image}: its configuration names no diff id for layer {index}"
+                    ),
+                });
             };
             layers.push(Layer {
                 media_type: blob.media_type.clone(),
@@ -101,7 +115,8 @@ impl Puller {
                 path,
             });
         }
-        let configuration = serde_json::to_vec(&resolved.configuration).map_err(|error| failed(&error))?;
+        let configuration =
+            serde_json::to_vec(&resolved.configuration).map_err(|error| failed(&error))?;
         let store = Arc::clone(&self.store);
         let key = resolved.platform_digest.clone();
         let unpacked = tokio::task::spawn_blocking(move || {

@@ -44,8 +44,12 @@ impl FileStore {
             fs::create_dir_all(&path).map_err(failed("make", &path))?;
         }
         let path = root.join("audit.jsonl");
-        let mut audit =
-            OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(failed("open", &path))?;
+        let mut audit = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(&path)
+            .map_err(failed("open", &path))?;
         // A line that a crash cut short is ended, so that the next one stands alone.
         let contents = fs::read(&path).map_err(failed("read", &path))?;
         if contents.last().is_some_and(|byte| *byte != b'\n') {
@@ -55,12 +59,21 @@ impl FileStore {
     }
 
     /// Reads a file of another part of the home (`deployments`, `services`); `None` where there is none.
-    pub(crate) fn read<T: DeserializeOwned>(&self, part: &str, name: &ObjectName) -> Result<Option<T>, StoreError> {
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        part: &str,
+        name: &ObjectName,
+    ) -> Result<Option<T>, StoreError> {
         read(&self.path(part, name))
     }
 
     /// Writes a file of another part of the home.
-    pub(crate) fn write<T: Serialize>(&self, part: &str, name: &ObjectName, value: &T) -> Result<(), StoreError> {
+    pub(crate) fn write<T: Serialize>(
+        &self,
+        part: &str,
+        name: &ObjectName,
+        value: &T,
+    ) -> Result<(), StoreError> {
         write(&self.path(part, name), value)
     }
 
@@ -78,9 +91,9 @@ impl FileStore {
         work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.clone();
-        tokio::task::spawn_blocking(move || work(&store))
-            .await
-            .unwrap_or_else(|error| Err(StoreError { message: format!("state was not written: {error}") }))
+        tokio::task::spawn_blocking(move || work(&store)).await.unwrap_or_else(|error| {
+            Err(StoreError { message: format!("state was not written: {error}") })
+        })
     }
 }
 
@@ -143,7 +156,9 @@ impl Store for FileStore {
         self.on_thread(move |store| {
             let path = store.requests_of(&name).join(format!("{}.json", id.0));
             match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", &path)(error)),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(failed("remove", &path)(error))
+                }
                 _ => Ok(()),
             }
         })
@@ -173,12 +188,17 @@ impl Store for FileStore {
         .await
     }
 
-    async fn audit(&self, name: Option<&ObjectName>, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+    async fn audit(
+        &self,
+        name: Option<&ObjectName>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
         let name = name.cloned();
         self.on_thread(move |store| {
             let path = store.inner.root.join("audit.jsonl");
             let file = File::open(&path).map_err(failed("open", &path))?;
-            let mut newest: std::collections::VecDeque<AuditEntry> = std::collections::VecDeque::new();
+            let mut newest: std::collections::VecDeque<AuditEntry> =
+                std::collections::VecDeque::new();
             for line in BufReader::new(file).lines() {
                 let line = line.map_err(failed("read", &path))?;
                 // A line that a crash cut short says nothing that the record does not say.
@@ -217,7 +237,10 @@ fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
     write().map_err(failed("write", path))
 }
 
-fn failed<'a>(verb: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> StoreError + use<'a> {
+fn failed<'a>(
+    verb: &'static str,
+    path: &'a Path,
+) -> impl Fn(std::io::Error) -> StoreError + use<'a> {
     move |error| StoreError { message: format!("cannot {verb} {}: {error}", path.display()) }
 }
 
@@ -280,7 +303,8 @@ mod tests {
             by: "engine".to_owned(),
         };
         FileStore::open(place.path()).unwrap().append(&entry("first")).await.unwrap();
-        let mut file = OpenOptions::new().append(true).open(place.path().join("audit.jsonl")).unwrap();
+        let mut file =
+            OpenOptions::new().append(true).open(place.path().join("audit.jsonl")).unwrap();
         file.write_all(b"{\"at\":\"20").unwrap();
         let store = FileStore::open(place.path()).unwrap();
         store.append(&entry("second")).await.unwrap();

@@ -23,7 +23,9 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> anyhow::Result<(
         Command::Status { name, watch } => session.status(name.as_deref(), watch).await,
         Command::Scan { name } => session.change(&name, "scan", Change::default()).await,
         Command::Sync => session.sync().await,
-        Command::Deploy { name, to } => session.change(&name, "deploy", Change { release: to, ..by() }).await,
+        Command::Deploy { name, to } => {
+            session.change(&name, "deploy", Change { release: to, ..by() }).await
+        }
         Command::Restart { name: Some(name), .. } => session.change(&name, "restart", by()).await,
         Command::Restart { .. } => session.restart_all().await,
         Command::Rollback { name: Some(name), to } => {
@@ -33,7 +35,9 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> anyhow::Result<(
         Command::Hold { name, release, reason } => {
             session.change(&name, "hold", Change { release, reason, ..by() }).await
         }
-        Command::Resume { name, release } => session.change(&name, "resume", Change { release, ..by() }).await,
+        Command::Resume { name, release } => {
+            session.change(&name, "resume", Change { release, ..by() }).await
+        }
         Command::Suspend { name } => session.change(&name, "suspend", by()).await,
         Command::History { name } => session.history(&name).await,
         Command::Explain { name } => session.explain(&name).await,
@@ -129,7 +133,14 @@ impl Session<'_> {
             if newest_attempt(&view) != before && !self.json() {
                 print(&format!("{name}: {}\n", view.decision.message))?;
             }
-            if matches!(view.decision.reason, Reason::LookFailed | Reason::PolicyEmpty | Reason::Failed | Reason::RolledBack | Reason::WorkloadMissing) {
+            if matches!(
+                view.decision.reason,
+                Reason::LookFailed
+                    | Reason::PolicyEmpty
+                    | Reason::Failed
+                    | Reason::RolledBack
+                    | Reason::WorkloadMissing
+            ) {
                 failed.push(format!("{name}: {}", view.decision.message));
             }
             views.push(view);
@@ -148,7 +159,10 @@ impl Session<'_> {
             let view = self.settled(&name).await?;
             let ended = view.object.status.as_ref().and_then(|status| status.history.first());
             if ended.is_some_and(|attempt| attempt.phase != Phase::Succeeded) {
-                return Err(Failure::no(format!("{name}: {}; the rest was not restarted", view.decision.message)));
+                return Err(Failure::no(format!(
+                    "{name}: {}; the rest was not restarted",
+                    view.decision.message
+                )));
             }
         }
         Ok(())
@@ -162,9 +176,11 @@ impl Session<'_> {
             let status = status(view);
             let running = status.running.as_ref().map(|running| running.digest.clone());
             let mut seen = std::collections::BTreeSet::new();
-            for attempt in status.history.iter().filter(|attempt| attempt.phase == Phase::Succeeded) {
+            for attempt in status.history.iter().filter(|attempt| attempt.phase == Phase::Succeeded)
+            {
                 let release = &attempt.release;
-                if Some(&release.digest) == running.as_ref() || !seen.insert(release.digest.clone()) {
+                if Some(&release.digest) == running.as_ref() || !seen.insert(release.digest.clone())
+                {
                     continue;
                 }
                 let held = status.holds.iter().any(|hold| hold.digest == release.digest);
@@ -219,7 +235,12 @@ impl Session<'_> {
         }
         let view = &explanation.auto_deploy;
         let status = status(view);
-        let mut text = format!("{}: {}\n  {}\n", view.object.metadata.object_name(), view.decision.reason, view.decision.message);
+        let mut text = format!(
+            "{}: {}\n  {}\n",
+            view.object.metadata.object_name(),
+            view.decision.reason,
+            view.decision.message
+        );
         if let Some(waiting) = &view.decision.waiting_on {
             text.push_str(&format!("  waits on    {waiting}\n"));
         }
@@ -227,12 +248,23 @@ impl Session<'_> {
             text.push_str(&format!("  runs        {}\n", running.image));
         }
         if let Some(candidate) = &status.candidate {
-            text.push_str(&format!("  candidate   {} ({}: {})\n", candidate.image, candidate.order, candidate.why));
+            text.push_str(&format!(
+                "  candidate   {} ({}: {})\n",
+                candidate.image, candidate.order, candidate.why
+            ));
         }
         for hold in &status.holds {
-            text.push_str(&format!("  held        {} by {}: {}\n", hold.digest.short(), hold.by, hold.reason));
+            text.push_str(&format!(
+                "  held        {} by {}: {}\n",
+                hold.digest.short(),
+                hold.by,
+                hold.reason
+            ));
         }
-        text.push_str(&format!("  looks at    {}: {}\n", view.repository.repository, view.repository.policy));
+        text.push_str(&format!(
+            "  looks at    {}: {}\n",
+            view.repository.repository, view.repository.policy
+        ));
         if let Some(failure) = &view.repository.failure {
             text.push_str(&format!("  look failed {failure}\n"));
         }
@@ -242,7 +274,13 @@ impl Session<'_> {
         let rows: Vec<Vec<String>> = explanation
             .tags
             .iter()
-            .map(|choice| vec![if choice.chosen { "*" } else { "" }.to_owned(), choice.tag.clone(), choice.reason.clone()])
+            .map(|choice| {
+                vec![
+                    if choice.chosen { "*" } else { "" }.to_owned(),
+                    choice.tag.clone(),
+                    choice.reason.clone(),
+                ]
+            })
             .collect();
         text.push('\n');
         text.push_str(&table(&["", "TAG", "WHY"], &rows));
@@ -259,24 +297,35 @@ impl Session<'_> {
         let workload = &view.workload;
         let boxes = [
             ("new tag visible in the registry", candidate.is_some_and(|it| it.tag.is_some())),
-            ("repository looked at, tag found", view.repository.failure.is_none() && view.repository.tags > 0),
+            (
+                "repository looked at, tag found",
+                view.repository.failure.is_none() && view.repository.tags > 0,
+            ),
             ("policy selects an image", candidate.is_some()),
             (
                 "replicas run the selected image",
-                running.is_some() && running.map(|it| &it.digest) == candidate.map(|it| &it.digest)
+                running.is_some()
+                    && running.map(|it| &it.digest) == candidate.map(|it| &it.digest)
                     && workload.total == workload.desired,
             ),
             (
                 "checks passed, replicas ready",
-                workload.available >= workload.desired && last.is_some_and(|attempt| attempt.phase == Phase::Succeeded),
+                workload.available >= workload.desired
+                    && last.is_some_and(|attempt| attempt.phase == Phase::Succeeded),
             ),
             ("no problem reported", workload.problems.is_empty()),
         ];
         if self.json() {
-            let rows: Vec<_> = boxes.iter().map(|(what, ticked)| serde_json::json!({"check": what, "passed": ticked})).collect();
+            let rows: Vec<_> = boxes
+                .iter()
+                .map(|(what, ticked)| serde_json::json!({"check": what, "passed": ticked}))
+                .collect();
             print_json(&rows)?;
         } else {
-            let lines: String = boxes.iter().map(|(what, ticked)| format!("[{}] {what}\n", if *ticked { "x" } else { " " })).collect();
+            let lines: String = boxes
+                .iter()
+                .map(|(what, ticked)| format!("[{}] {what}\n", if *ticked { "x" } else { " " }))
+                .collect();
             print(&lines)?;
         }
         if boxes.iter().all(|(_, ticked)| *ticked) {
@@ -290,18 +339,34 @@ impl Session<'_> {
         let mut findings: Vec<(String, String, &'static str)> = Vec::new();
         for view in self.client.list().await? {
             let name = view.object.metadata.object_name().to_string();
-            let mut add = |what: String, remedy: &'static str| findings.push((name.clone(), what, remedy));
+            let mut add =
+                |what: String, remedy: &'static str| findings.push((name.clone(), what, remedy));
             if let Some(failure) = &view.repository.failure {
-                add(failure.clone(), "check secretRef, the credential's rights, and that the image exists");
+                add(
+                    failure.clone(),
+                    "check secretRef, the credential's rights, and that the image exists",
+                );
             }
             if view.suspended {
                 add("is suspended: nothing moves by itself".to_owned(), "mercurious resume NAME");
             }
             match view.decision.reason {
-                Reason::PolicyEmpty => add(view.decision.message.clone(), "compare filterTags with the tags that your build pushes"),
-                Reason::Held => add(view.decision.message.clone(), "push a newer image, or mercurious resume NAME"),
-                Reason::Older | Reason::ForeignRepository | Reason::WorkloadMissing | Reason::ContainerMissing
-                | Reason::Paused | Reason::Failed => add(view.decision.message.clone(), "mercurious explain NAME tells more"),
+                Reason::PolicyEmpty => add(
+                    view.decision.message.clone(),
+                    "compare filterTags with the tags that your build pushes",
+                ),
+                Reason::Held => add(
+                    view.decision.message.clone(),
+                    "push a newer image, or mercurious resume NAME",
+                ),
+                Reason::Older
+                | Reason::ForeignRepository
+                | Reason::WorkloadMissing
+                | Reason::ContainerMissing
+                | Reason::Paused
+                | Reason::Failed => {
+                    add(view.decision.message.clone(), "mercurious explain NAME tells more")
+                }
                 _ => {}
             }
             for problem in &view.workload.problems {
@@ -320,11 +385,17 @@ impl Session<'_> {
         } else if findings.is_empty() {
             print("no cause of trouble found\n")?;
         } else {
-            let lines: String =
-                findings.iter().map(|(name, what, remedy)| format!("{name}: {what}\n    remedy: {remedy}\n")).collect();
+            let lines: String = findings
+                .iter()
+                .map(|(name, what, remedy)| format!("{name}: {what}\n    remedy: {remedy}\n"))
+                .collect();
             print(&lines)?;
         }
-        if findings.is_empty() { Ok(()) } else { Err(Failure::no(format!("{} findings", findings.len()))) }
+        if findings.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::no(format!("{} findings", findings.len())))
+        }
     }
 }
 
@@ -342,7 +413,10 @@ fn overview(views: &[AutoDeployView]) -> String {
         .map(|view| {
             let status = status(view);
             let running = status.running.as_ref().map(|running| {
-                running.tag.as_ref().map_or_else(|| running.digest.short().to_owned(), ToString::to_string)
+                running
+                    .tag
+                    .as_ref()
+                    .map_or_else(|| running.digest.short().to_owned(), ToString::to_string)
             });
             vec![
                 view.object.metadata.object_name().to_string(),

@@ -37,12 +37,20 @@ const STEPS: [Step; 5] = [
     Step { version: "v1", what: "first release", knobs: &[], good: true },
     Step { version: "v2", what: "good", knobs: &[], good: true },
     Step { version: "v3", what: "crashes", knobs: &[("EXAMPLE_CRASH_AFTER", "50ms")], good: false },
-    Step { version: "v4", what: "fails its check", knobs: &[("EXAMPLE_FAILING_CHECK", "true")], good: false },
+    Step {
+        version: "v4",
+        what: "fails its check",
+        knobs: &[("EXAMPLE_FAILING_CHECK", "true")],
+        good: false,
+    },
     Step { version: "v5", what: "good", knobs: &[], good: true },
 ];
 
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    let place = tempfile::Builder::new().prefix("mercurious-demo-").tempdir().context("cannot make a directory")?;
+    let place = tempfile::Builder::new()
+        .prefix("mercurious-demo-")
+        .tempdir()
+        .context("cannot make a directory")?;
     let tasks = Tasks::new();
     let outcome = play(&args, place.path(), &tasks).await;
     let left = tasks.shut_down(Duration::from_secs(30)).await;
@@ -76,7 +84,15 @@ async fn play(args: &DemoArgs, place: &Path, tasks: &Tasks) -> anyhow::Result<Ve
     }
     follow(&home, tasks);
     let service = home.addresses.first().context("the demo's Service has no address")?.1;
-    let mut stage = Stage { home, registry, place: place.to_owned(), service, load: None, rows: Vec::new(), failed: Vec::new() };
+    let mut stage = Stage {
+        home,
+        registry,
+        place: place.to_owned(),
+        service,
+        load: None,
+        rows: Vec::new(),
+        failed: Vec::new(),
+    };
     for (index, step) in STEPS.iter().enumerate() {
         stage.play(index, step).await?;
     }
@@ -115,8 +131,16 @@ impl Stage {
         };
         let wanted = if step.good { Phase::Succeeded } else { Phase::RolledBack };
         self.expect(end == wanted, format!("{} ended {end}, wanted {wanted}", step.version));
-        let held = self.view().await?.object.status.is_some_and(|status| status.holds.iter().any(|hold| hold.digest == digest));
-        self.expect(held != step.good, format!("{} is {}held", step.version, if held { "" } else { "not " }));
+        let held = self
+            .view()
+            .await?
+            .object
+            .status
+            .is_some_and(|status| status.holds.iter().any(|hold| hold.digest == digest));
+        self.expect(
+            held != step.good,
+            format!("{} is {}held", step.version, if held { "" } else { "not " }),
+        );
         let what = if held { format!("{end}, held") } else { end.to_string() };
         self.row(step.version, step.what, &what, seconds, &before).await;
         Ok(())
@@ -125,7 +149,13 @@ impl Stage {
     async fn roll_back(&mut self) -> anyhow::Result<()> {
         say("\n== a person rolls back");
         let before = self.counts();
-        let running = self.view().await?.object.status.and_then(|status| status.running).context("nothing runs")?;
+        let running = self
+            .view()
+            .await?
+            .object
+            .status
+            .and_then(|status| status.running)
+            .context("nothing runs")?;
         let asked = Instant::now();
         let ask = mercurious_core::decide::Ask::Rollback(None);
         self.home.handle.ask(&app(), ask, Actor("the demo's person".to_owned())).await?;
@@ -133,7 +163,8 @@ impl Stage {
         let settled = self.until(|view| {
             let status = view.object.status.as_ref();
             status.is_some_and(|status| {
-                status.rollout.is_none() && status.running.as_ref().is_some_and(|now| now.digest != running.digest)
+                status.rollout.is_none()
+                    && status.running.as_ref().is_some_and(|now| now.digest != running.digest)
             })
         });
         settled.await?;
@@ -153,7 +184,8 @@ impl Stage {
         if let Some(load) = self.load {
             let counts = load.stop().await;
             if counts.failed > 0 {
-                let reasons: Vec<&str> = counts.failures.iter().map(|failure| failure.reason.as_str()).collect();
+                let reasons: Vec<&str> =
+                    counts.failures.iter().map(|failure| failure.reason.as_str()).collect();
                 failed.push(format!("{} requests failed: {}", counts.failed, reasons.join(", ")));
             }
         }
@@ -177,7 +209,14 @@ impl Stage {
         report.map_or((0, 0), |report| (report.sent, report.failed))
     }
 
-    async fn row(&mut self, step: &str, what: &str, end: &str, seconds: Option<Duration>, before: &(u64, u64)) {
+    async fn row(
+        &mut self,
+        step: &str,
+        what: &str,
+        end: &str,
+        seconds: Option<Duration>,
+        before: &(u64, u64),
+    ) {
         let now = self.counts();
         if seconds.is_none() {
             self.expect(false, format!("{step} never answered"));
@@ -186,7 +225,10 @@ impl Stage {
             step.to_owned(),
             what.to_owned(),
             end.to_owned(),
-            seconds.map_or_else(|| "never".to_owned(), |seconds| format!("{:.2}", seconds.as_secs_f64())),
+            seconds.map_or_else(
+                || "never".to_owned(),
+                |seconds| format!("{:.2}", seconds.as_secs_f64()),
+            ),
             (now.0 - before.0).to_string(),
             (now.1 - before.1).to_string(),
         ]);
@@ -200,13 +242,20 @@ impl Stage {
     async fn ended(&self, digest: &Digest) -> anyhow::Result<Phase> {
         let attempt = |view: &AutoDeployView| {
             let status = view.object.status.as_ref()?;
-            status.history.iter().find(|attempt| attempt.release.digest == *digest).map(|attempt| attempt.phase)
+            status
+                .history
+                .iter()
+                .find(|attempt| attempt.release.digest == *digest)
+                .map(|attempt| attempt.phase)
         };
         let view = self.until(|view| attempt(view).is_some()).await?;
         attempt(&view).context("the rollout is not in the history")
     }
 
-    async fn until(&self, wanted: impl Fn(&AutoDeployView) -> bool) -> anyhow::Result<AutoDeployView> {
+    async fn until(
+        &self,
+        wanted: impl Fn(&AutoDeployView) -> bool,
+    ) -> anyhow::Result<AutoDeployView> {
         let mut views = self.home.handle.follow(&app())?;
         let found = views.wait_for(|view| view.as_ref().is_some_and(|view| wanted(view)));
         match tokio::time::timeout(PATIENCE, found).await {
@@ -214,7 +263,10 @@ impl Stage {
             Ok(Err(_)) => anyhow::bail!("the engine ended"),
             Err(_) => {
                 let view = self.view().await?;
-                anyhow::bail!("nothing more within {PATIENCE:?}; the last decision: {}", view.decision.message)
+                anyhow::bail!(
+                    "nothing more within {PATIENCE:?}; the last decision: {}",
+                    view.decision.message
+                )
             }
         }
     }
@@ -240,7 +292,8 @@ impl Stage {
         let repository: Repository = repository(self.registry).parse()?;
         let tags: [Tag; 2] = [format!("sha-{commit}").parse()?, "latest".parse()?];
         let client = RegistryClient::builder().build()?;
-        let pushed = publish(&client, &Keychain::anonymous(), &image, None, &repository, &tags).await?;
+        let pushed =
+            publish(&client, &Keychain::anonymous(), &image, None, &repository, &tags).await?;
         let at = Instant::now();
         say(format!("pushed {repository}:sha-{}", commit.short()));
         Ok((pushed.digest, at))
@@ -318,8 +371,11 @@ spec:
   policyRef: {{ name: example }}
   rollout: {{ timeout: 30s, bake: 2s }}
   checks:
-    - name: endpoint
-      http: {{ url: http://example.app.svc/check, status: 200, contains: '{{{{ release.commit }}}}' }}
+    - name: version
+      http: {{ url: http://example.app.svc/, status: 200, contains: '{{{{ release.commit }}}}' }}
+      period: 200ms
+    - name: own-check
+      http: {{ url: http://example.app.svc/check, status: 200 }}
       period: 200ms
 "
     )

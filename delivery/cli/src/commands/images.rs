@@ -1,4 +1,3 @@
-
 use anyhow::Context as _;
 use jiff::Timestamp;
 use mercurious_core::{
@@ -24,7 +23,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<()> {
-    let repository: Repository = args.repository.parse().map_err(|error| Failure::usage(format!("{error}")))?;
+    let repository: Repository =
+        args.repository.parse().map_err(|error| Failure::usage(format!("{error}")))?;
     let policy = match policy::policy(&args.policy)? {
         Some(policy) => policy,
         None => Policy::new(Order::Newest, policy::filter(&args.policy)?),
@@ -35,7 +35,8 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
     }
     let client = builder.build().context("cannot make a registry client")?;
     let credentials = Credentials::new(BTreeMap::new(), settings::login_files());
-    let source = OciImageSource::of_client(credentials, Platform::of_this_program(), client.clone());
+    let source =
+        OciImageSource::of_client(credentials, Platform::of_this_program(), client.clone());
     let place = Place {
         name: ObjectName::new("default", repository.name()),
         repository: repository.clone(),
@@ -46,7 +47,15 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
         timeout: PATIENCE,
     };
     let depth = LookDepth::Full { moved: std::collections::BTreeSet::new() };
-    let looking = look(source.as_ref(), &place, std::slice::from_ref(&policy), &Seen::default(), depth, SystemClock.now());
+    let nothing = Seen::default();
+    let looking = look(
+        source.as_ref(),
+        &place,
+        std::slice::from_ref(&policy),
+        &nothing,
+        depth,
+        SystemClock.now(),
+    );
     let found = tokio::time::timeout(PATIENCE, looking)
         .await
         .with_context(|| format!("no end within {PATIENCE:?}"))?
@@ -66,7 +75,8 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
     let rows: Vec<Vec<String>> = choices
         .iter()
         .map(|choice| {
-            let built: Option<Timestamp> = choice.release.as_ref().and_then(|release| release.built_at);
+            let built: Option<Timestamp> =
+                choice.release.as_ref().and_then(|release| release.built_at);
             let digest = choice.release.as_ref().map(|release| release.digest.short().to_owned());
             vec![
                 if choice.chosen { "*" } else { "" }.to_owned(),
@@ -82,7 +92,13 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
         Some((host, left)) => format!("{left} left on {host}"),
         None => "the registry names no limit".to_owned(),
     };
-    say(format!("{} requests ({} HEAD, {} GET, {} for tokens); {limit}", spent.total(), spent.head, spent.get, spent.token));
+    say(format!(
+        "{} requests ({} HEAD, {} GET, {} for tokens); {limit}",
+        spent.total(),
+        spent.head,
+        spent.get,
+        spent.token
+    ));
     match chosen {
         Some(_) => Ok(()),
         None => Err(Failure::no(format!("no tag is chosen; wanted: {}", policy.describe()))),

@@ -17,11 +17,17 @@ const INPUT_BYTES: u64 = 64 * 1024 * 1024;
 
 pub(crate) fn run(args: &PolicyArgs, globals: &Globals) -> anyhow::Result<()> {
     let Some(policy) = policy(args)? else {
-        return Err(Failure::usage("an order is missing: give --semver, --numerical or --alphabetical"));
+        return Err(Failure::usage(
+            "an order is missing: give --semver, --numerical or --alphabetical",
+        ));
     };
     let mut text = String::new();
-    std::io::stdin().take(INPUT_BYTES).read_to_string(&mut text).context("cannot read tags from standard input")?;
-    let tags: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    std::io::stdin()
+        .take(INPUT_BYTES)
+        .read_to_string(&mut text)
+        .context("cannot read tags from standard input")?;
+    let tags: Vec<String> =
+        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     let selection = policy.select(&tags).map_err(|error| Failure::usage(error.to_string()))?;
     if globals.output == Output::Json {
         return print_json(&selection);
@@ -77,7 +83,9 @@ fn direction(flag: &str, text: &str) -> anyhow::Result<SortOrder> {
     match text {
         "asc" => Ok(SortOrder::Asc),
         "desc" => Ok(SortOrder::Desc),
-        other => Err(Failure::usage(format!("--{flag}: `{other}` is not an order; give asc or desc"))),
+        other => {
+            Err(Failure::usage(format!("--{flag}: `{other}` is not an order; give asc or desc")))
+        }
     }
 }
 

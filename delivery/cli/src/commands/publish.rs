@@ -13,13 +13,18 @@ use crate::{
 };
 
 pub(crate) async fn run(args: PublishArgs, globals: &Globals) -> anyhow::Result<()> {
-    let repository: Repository =
-        args.repository.parse().map_err(|error| Failure::usage(format!("--repository: {error}")))?;
+    let repository: Repository = args
+        .repository
+        .parse()
+        .map_err(|error| Failure::usage(format!("--repository: {error}")))?;
     let mut tags = Vec::new();
     let platform = Platform::of_this_program();
-    let mut builder = ImageBuilder::new(platform.clone()).binary(&args.binary).created(created(args.created.as_deref())?);
+    let mut builder = ImageBuilder::new(platform.clone())
+        .binary(&args.binary)
+        .created(created(args.created.as_deref())?);
     if let Some(text) = &args.commit {
-        let commit: Commit = text.parse().map_err(|error| Failure::usage(format!("--commit: {error}")))?;
+        let commit: Commit =
+            text.parse().map_err(|error| Failure::usage(format!("--commit: {error}")))?;
         tags.push(format!("sha-{commit}").parse::<Tag>()?);
         builder = builder.revision(commit);
     }
@@ -45,7 +50,9 @@ pub(crate) async fn run(args: PublishArgs, globals: &Globals) -> anyhow::Result<
     let client = RegistryClient::builder().build().context("cannot make a registry client")?;
     let keychain = settings::keychain();
     let base: Option<ImageReference> = match &args.base {
-        Some(text) => Some(text.parse().map_err(|error| Failure::usage(format!("--base: {error}")))?),
+        Some(text) => {
+            Some(text.parse().map_err(|error| Failure::usage(format!("--base: {error}")))?)
+        }
         None => None,
     };
     if let Some(reference) = &base {
@@ -64,16 +71,23 @@ pub(crate) async fn run(args: PublishArgs, globals: &Globals) -> anyhow::Result<
             "repository": repository, "digest": pushed.digest, "tags": tags, "libraries": image.libraries,
         }));
     }
-    Ok(print(&format!("{repository}:{}@{}\n", tags.first().map_or("", String::as_str), pushed.digest))?)
+    Ok(print(&format!(
+        "{repository}:{}@{}\n",
+        tags.first().map_or("", String::as_str),
+        pushed.digest
+    ))?)
 }
 
 /// A time as RFC 3339, or in seconds since 1970 as `SOURCE_DATE_EPOCH` is.
 fn created(text: Option<&str>) -> anyhow::Result<Timestamp> {
     let Some(text) = text else { return Ok(SystemClock.now()) };
     if let Ok(seconds) = text.parse::<i64>() {
-        return Timestamp::from_second(seconds).map_err(|error| Failure::usage(format!("--created: {error}")));
+        return Timestamp::from_second(seconds)
+            .map_err(|error| Failure::usage(format!("--created: {error}")));
     }
     text.parse().map_err(|_| {
-        Failure::usage(format!("--created: `{text}` is neither a time as 2026-01-31T12:00:00Z nor seconds since 1970"))
+        Failure::usage(format!(
+            "--created: `{text}` is neither a time as 2026-01-31T12:00:00Z nor seconds since 1970"
+        ))
     })
 }

@@ -1,4 +1,7 @@
-use std::{ffi::OsString, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use mercurious_api::{ApiServer, serve};
@@ -66,8 +69,9 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
 
 /// Starts the home and its API.
 pub(crate) async fn start(args: &UpArgs, root: &Path, tasks: &Tasks) -> anyhow::Result<Home> {
-    let manifests = mercurious_manifests::read_paths(&args.filenames)
-        .map_err(|faults| crate::failure::Failure::usage(format!("the manifests cannot be used\n{faults}")))?;
+    let manifests = mercurious_manifests::read_paths(&args.filenames).map_err(|faults| {
+        crate::failure::Failure::usage(format!("the manifests cannot be used\n{faults}"))
+    })?;
     let directory = DataDirectory::open(root)?;
     let root = directory.root().to_owned();
     let program = std::env::current_exe().context("cannot find this program's own file")?;
@@ -95,7 +99,8 @@ pub(crate) async fn start(args: &UpArgs, root: &Path, tasks: &Tasks) -> anyhow::
     let socket = DataDirectory::socket(&root);
     // The lock is ours, so a socket that is there is nobody's.
     let _ = std::fs::remove_file(&socket);
-    let listener = UnixListener::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    let listener = UnixListener::bind(&socket)
+        .with_context(|| format!("cannot listen on {}", socket.display()))?;
     let (unix_router, stopping) = (router.clone(), tasks.stopping());
     tasks.spawn_critical("api", async move {
         if let Err(error) = serve(listener, unix_router, stopping).await {
@@ -103,8 +108,13 @@ pub(crate) async fn start(args: &UpArgs, root: &Path, tasks: &Tasks) -> anyhow::
         }
     });
     if let Some(address) = args.api_listen {
-        anyhow::ensure!(address.ip().is_loopback(), "--api-listen: {address} is not a loopback address");
-        let listener = TcpListener::bind(address).await.with_context(|| format!("--api-listen: cannot listen on {address}"))?;
+        anyhow::ensure!(
+            address.ip().is_loopback(),
+            "--api-listen: {address} is not a loopback address"
+        );
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("--api-listen: cannot listen on {address}"))?;
         let stopping = tasks.stopping();
         tasks.spawn_critical("api", async move {
             if let Err(error) = serve(listener, router, stopping).await {
@@ -128,7 +138,8 @@ fn token(root: &Path) -> anyhow::Result<SecretString> {
     random.fill(&mut bytes).map_err(|_| anyhow::anyhow!("no random numbers for the token"))?;
     let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let _ = std::fs::remove_file(&path);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     writeln!(file, "{text}")?;
     Ok(SecretString::from(text))
 }

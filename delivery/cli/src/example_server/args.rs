@@ -1,10 +1,17 @@
+use clap::builder::BoolishValueParser;
 use mercurious_core::duration::Span;
 
 /// How the example server behaves. Each flag can be a variable of the environment as well.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ExampleServerArgs {
     /// What `GET /` answers
-    #[arg(long, env = "EXAMPLE_VERSION", default_value = "0", value_name = "TEXT")]
+    #[arg(
+        id = "example-version",
+        long = "version",
+        env = "EXAMPLE_VERSION",
+        default_value = "0",
+        value_name = "TEXT"
+    )]
     pub(crate) version: String,
     /// The revision, answered beside the version
     #[arg(long, env = "EXAMPLE_COMMIT", value_name = "SHA")]
@@ -16,19 +23,19 @@ pub(crate) struct ExampleServerArgs {
     #[arg(long, env = "EXAMPLE_START_DELAY", default_value = "0s", value_name = "DURATION")]
     pub(crate) start_delay: Span,
     /// Answer `/ready` with 503 for ever
-    #[arg(long, env = "EXAMPLE_NEVER_READY")]
+    #[arg(long, env = "EXAMPLE_NEVER_READY", value_parser = BoolishValueParser::new())]
     pub(crate) never_ready: bool,
     /// Exit with 1 so long after the start
     #[arg(long, env = "EXAMPLE_CRASH_AFTER", value_name = "DURATION")]
     pub(crate) crash_after: Option<Span>,
     /// Exit with 1 at once
-    #[arg(long, env = "EXAMPLE_CRASH_ON_START")]
+    #[arg(long, env = "EXAMPLE_CRASH_ON_START", value_parser = BoolishValueParser::new())]
     pub(crate) crash_on_start: bool,
     /// Let `/crash` exit with 1
-    #[arg(long, env = "EXAMPLE_ALLOW_CRASH")]
+    #[arg(long, env = "EXAMPLE_ALLOW_CRASH", value_parser = BoolishValueParser::new())]
     pub(crate) allow_crash: bool,
     /// Answer `/check` with 500
-    #[arg(long, env = "EXAMPLE_FAILING_CHECK")]
+    #[arg(long, env = "EXAMPLE_FAILING_CHECK", value_parser = BoolishValueParser::new())]
     pub(crate) failing_check: bool,
     /// The most that ending may take after SIGTERM
     #[arg(long, env = "EXAMPLE_DRAIN", default_value = "10s", value_name = "DURATION")]

@@ -80,8 +80,13 @@ impl Connection {
             .await
             .map_err(|error| format!("answer broken off: {}", with_causes(error.as_ref())))?
             .to_bytes();
-        let line: String =
-            String::from_utf8_lossy(&body).lines().next().unwrap_or_default().chars().take(120).collect();
+        let line: String = String::from_utf8_lossy(&body)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(120)
+            .collect();
         if status.is_success() {
             Ok(line.trim().to_owned())
         } else {

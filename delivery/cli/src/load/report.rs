@@ -65,7 +65,12 @@ impl LoadReport {
         }
     }
 
-    pub(super) fn record(&mut self, sent: Instant, is_fresh: bool, outcome: Result<String, String>) {
+    pub(super) fn record(
+        &mut self,
+        sent: Instant,
+        is_fresh: bool,
+        outcome: Result<String, String>,
+    ) {
         let now = Instant::now();
         self.sent += 1;
         match outcome {
@@ -79,7 +84,12 @@ impl LoadReport {
                         seen.answers += 1;
                     }
                     None if there_is_room => {
-                        self.versions.push(VersionSeen { version, first: now, last: now, answers: 1 });
+                        self.versions.push(VersionSeen {
+                            version,
+                            first: now,
+                            last: now,
+                            answers: 1,
+                        });
                     }
                     None => {}
                 }

@@ -67,7 +67,8 @@ async fn load_until(
 #[tokio::test]
 async fn a_connection_closed_between_requests_is_no_failure() {
     let tasks = Tasks::new();
-    let address = server(&tasks, |number| if number == 0 { vec![ONE, ONE] } else { vec![TWO; 99] }).await;
+    let address =
+        server(&tasks, |number| if number == 0 { vec![ONE, ONE] } else { vec![TWO; 99] }).await;
     let report =
         load_until(address, settings(1, 0.0, 50.0), |report| report.versions.len() == 2).await;
     assert_eq!((report.failed, report.sent), (0, report.ok), "{report:?}");

@@ -22,13 +22,16 @@ pub fn choose(
         return Candidate::Unknown { message: message.to_owned() };
     }
     if !seen.complete {
-        return Candidate::Unknown { message: "the registry has not been looked at yet".to_owned() };
+        return Candidate::Unknown {
+            message: "the registry has not been looked at yet".to_owned(),
+        };
     }
     let (release, why) = match select(policy, seen) {
         Ok(selected) => selected,
         Err(candidate) => return candidate,
     };
-    let versus_running = running.map_or(Comparison::Unknown, |running| policy.compare(&release, running));
+    let versus_running =
+        running.map_or(Comparison::Unknown, |running| policy.compare(&release, running));
     let versus_held = record
         .holds
         .iter()
@@ -52,8 +55,9 @@ fn select(policy: &Policy, seen: &Seen) -> Result<(Release, String), Candidate> 
         Order::Newest => select_newest(policy, seen),
         _ => {
             let tags: Vec<String> = seen.tags.keys().map(Tag::to_string).collect();
-            let selection =
-                policy.select(&tags).map_err(|error| Candidate::Empty { message: error.to_string() })?;
+            let selection = policy
+                .select(&tags)
+                .map_err(|error| Candidate::Empty { message: error.to_string() })?;
             let Some(tag) = selected_tag(policy, seen) else {
                 return Err(Candidate::Empty { message: nothing_matches(policy, seen) });
             };
@@ -93,7 +97,9 @@ fn newest_candidates(policy: &Policy, seen: &Seen) -> Vec<Release> {
     seen.tags
         .iter()
         .filter(|(tag, _)| policy.takes_part(tag))
-        .filter_map(|(tag, digest)| seen.releases.get(digest.as_ref()?).map(|release| named(release, tag)))
+        .filter_map(|(tag, digest)| {
+            seen.releases.get(digest.as_ref()?).map(|release| named(release, tag))
+        })
         .collect()
 }
 

@@ -58,7 +58,8 @@ pub async fn look(
     let mut seen = round.seen;
     seen.complete = true;
     seen.prune();
-    let changed = Seen { listed_at: None, ..seen.clone() } != Seen { listed_at: None, ..before.clone() };
+    let changed =
+        Seen { listed_at: None, ..seen.clone() } != Seen { listed_at: None, ..before.clone() };
     Ok(Look { seen, changed })
 }
 
@@ -118,23 +119,31 @@ impl Round<'_> {
     }
 
     /// Whether tags must be listed. A commit's own tag, asked by name, saves the listing.
-    async fn needs_list(&mut self, full: bool, moved: bool, now: Timestamp) -> Result<bool, LookError> {
+    async fn needs_list(
+        &mut self,
+        full: bool,
+        moved: bool,
+        now: Timestamp,
+    ) -> Result<bool, LookError> {
         let chooses_among_tags =
             self.policies.iter().any(|policy| !matches!(policy.order, Order::Digest(_)));
         if !chooses_among_tags {
             return Ok(false);
         }
-        let stale = self.seen.listed_at.is_none_or(|at| {
-            now.duration_since(at).unsigned_abs() >= SAFETY_NET
-        });
+        let stale = self
+            .seen
+            .listed_at
+            .is_none_or(|at| now.duration_since(at).unsigned_abs() >= SAFETY_NET);
         if full || stale || self.seen.no_latest {
             return Ok(true);
         }
         if !moved {
             return Ok(false);
         }
-        let only_newest =
-            self.policies.iter().all(|policy| matches!(policy.order, Order::Newest | Order::Digest(_)));
+        let only_newest = self
+            .policies
+            .iter()
+            .all(|policy| matches!(policy.order, Order::Newest | Order::Digest(_)));
         Ok(!(only_newest && self.name_the_newest().await?))
     }
 
@@ -144,14 +153,19 @@ impl Round<'_> {
             return Ok(false);
         };
         self.resolve_one(&digest, None).await?;
-        let Some(commit) = self.seen.releases.get(&digest).and_then(|release| release.commit.clone()) else {
+        let Some(commit) =
+            self.seen.releases.get(&digest).and_then(|release| release.commit.clone())
+        else {
             return Ok(false);
         };
         let Ok(tag) = format!("sha-{commit}").parse::<Tag>() else {
             return Ok(false);
         };
-        let wanted =
-            self.policies.iter().filter(|policy| matches!(policy.order, Order::Newest)).all(|policy| policy.takes_part(&tag));
+        let wanted = self
+            .policies
+            .iter()
+            .filter(|policy| matches!(policy.order, Order::Newest))
+            .all(|policy| policy.takes_part(&tag));
         if !wanted || self.source.head(self.place, tag.as_str()).await? != Some(digest.clone()) {
             return Ok(false);
         }
@@ -231,13 +245,19 @@ impl Round<'_> {
                         .filter_map(|(tag, digest)| Some((digest.clone()?, Some(tag.clone())))),
                 ),
                 Order::Digest(tag) => {
-                    wanted.extend(self.seen.anchors.get(tag).map(|digest| (digest.clone(), Some(tag.clone()))));
+                    wanted.extend(
+                        self.seen
+                            .anchors
+                            .get(tag)
+                            .map(|digest| (digest.clone(), Some(tag.clone()))),
+                    );
                 }
                 _ => {
                     let selected = selected_tag(policy, &self.seen);
-                    wanted.extend(selected.and_then(|tag| {
-                        Some((self.seen.tags.get(&tag)?.clone()?, Some(tag)))
-                    }));
+                    wanted.extend(
+                        selected
+                            .and_then(|tag| Some((self.seen.tags.get(&tag)?.clone()?, Some(tag)))),
+                    );
                 }
             }
         }
@@ -266,7 +286,11 @@ impl Round<'_> {
         self.keep(digest.clone(), answer)
     }
 
-    fn keep(&mut self, digest: Digest, answer: Result<Release, LookError>) -> Result<(), LookError> {
+    fn keep(
+        &mut self,
+        digest: Digest,
+        answer: Result<Release, LookError>,
+    ) -> Result<(), LookError> {
         match answer {
             Ok(release) => {
                 self.seen.releases.insert(digest, release);
@@ -299,9 +323,11 @@ impl Exclusions {
         patterns
             .iter()
             .map(|pattern| {
-                mercurious_core::policy::TagFilter::new(pattern, "").map_err(|error| LookError::Failed {
-                    message: format!("spec.exclusionList: `{pattern}`: {error}"),
-                    retryable: false,
+                mercurious_core::policy::TagFilter::new(pattern, "").map_err(|error| {
+                    LookError::Failed {
+                        message: format!("spec.exclusionList: `{pattern}`: {error}"),
+                        retryable: false,
+                    }
                 })
             })
             .collect::<Result<_, _>>()

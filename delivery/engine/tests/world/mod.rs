@@ -68,7 +68,10 @@ impl FakeRegistry {
 
     fn check(&self) -> Result<(), LookError> {
         if self.failing.load(Ordering::SeqCst) {
-            return Err(LookError::Failed { message: "503 from the registry".into(), retryable: true });
+            return Err(LookError::Failed {
+                message: "503 from the registry".into(),
+                retryable: true,
+            });
         }
         Ok(())
     }
@@ -82,7 +85,12 @@ impl ImageSource for FakeRegistry {
         Ok(self.tags.lock().unwrap().get(&reference.parse::<Tag>().unwrap()).cloned())
     }
 
-    async fn resolve(&self, _: &Place, digest: &Digest, _: Option<&Tag>) -> Result<Release, LookError> {
+    async fn resolve(
+        &self,
+        _: &Place,
+        digest: &Digest,
+        _: Option<&Tag>,
+    ) -> Result<Release, LookError> {
         self.resolves.fetch_add(1, Ordering::SeqCst);
         self.check()?;
         if let Some(message) = self.unusable.lock().unwrap().get(digest) {
@@ -135,7 +143,9 @@ impl FakeHome {
     fn behaviour(&self) -> Behaviour {
         let reference: Option<ImageReference> = self.image.lock().unwrap().parse().ok();
         let digest = reference.and_then(|reference| reference.digest().cloned());
-        digest.and_then(|digest| self.behaviours.lock().unwrap().get(&digest).copied()).unwrap_or(Behaviour::Good)
+        digest
+            .and_then(|digest| self.behaviours.lock().unwrap().get(&digest).copied())
+            .unwrap_or(Behaviour::Good)
     }
 
     /// What a person does with kubectl or by hand.
@@ -154,7 +164,8 @@ impl Workloads for FakeHome {
         let reference: Option<ImageReference> = image.parse().ok();
         let progress = self.progress.fetch_add(1, Ordering::SeqCst);
         let behaviour = self.behaviour();
-        let ready = progress >= 2 && !matches!(behaviour, Behaviour::Crashes | Behaviour::NeverReady);
+        let ready =
+            progress >= 2 && !matches!(behaviour, Behaviour::Crashes | Behaviour::NeverReady);
         let evidence = if behaviour == Behaviour::Crashes && progress >= 2 {
             vec![Evidence { reason: "CrashLoopBackOff".into(), message: "exit code 1".into() }]
         } else {
@@ -299,7 +310,11 @@ impl Store for FakeStore {
         Ok(())
     }
 
-    async fn audit(&self, _: Option<&ObjectName>, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+    async fn audit(
+        &self,
+        _: Option<&ObjectName>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
         Ok(self.audit.lock().unwrap().iter().take(limit).cloned().collect())
     }
 }

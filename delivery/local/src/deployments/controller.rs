@@ -67,7 +67,9 @@ enum ImageState {
 impl ImageState {
     fn image(&self) -> &str {
         match self {
-            Self::Pulling { image, .. } | Self::Ready { image, .. } | Self::Waiting { image, .. } => image,
+            Self::Pulling { image, .. }
+            | Self::Ready { image, .. }
+            | Self::Waiting { image, .. } => image,
         }
     }
 }
@@ -96,7 +98,12 @@ impl Controller {
             tasks,
             inbox: mpsc::channel(256),
             seats: Vec::new(),
-            image: ImageState::Waiting { image: String::new(), failures: 0, until: Instant::now(), message: String::new() },
+            image: ImageState::Waiting {
+                image: String::new(),
+                failures: 0,
+                until: Instant::now(),
+                message: String::new(),
+            },
             numbers: 0,
         }
     }
@@ -150,7 +157,11 @@ impl Controller {
             let pulled = pulled.clone();
             loop {
                 let staying = self.seats.iter().filter(|seat| !seat.is_leaving()).count();
-                let new = self.seats.iter().filter(|seat| seat.revision == revision && !seat.is_leaving()).count();
+                let new = self
+                    .seats
+                    .iter()
+                    .filter(|seat| seat.revision == revision && !seat.is_leaving())
+                    .count();
                 if new >= desired || staying >= desired + surge {
                     break;
                 }
@@ -174,10 +185,20 @@ impl Controller {
             }
             let serves = seat.available_at(steady).is_some_and(|at| at <= now);
             if !serves {
-                self.seats[index].leave(&self.deployment, &self.surroundings, &self.inbox.0, &self.tasks);
+                self.seats[index].leave(
+                    &self.deployment,
+                    &self.surroundings,
+                    &self.inbox.0,
+                    &self.tasks,
+                );
             } else if available > desired.saturating_sub(unavailable) {
                 available -= 1;
-                self.seats[index].leave(&self.deployment, &self.surroundings, &self.inbox.0, &self.tasks);
+                self.seats[index].leave(
+                    &self.deployment,
+                    &self.surroundings,
+                    &self.inbox.0,
+                    &self.tasks,
+                );
             }
         }
         again
@@ -239,7 +260,9 @@ impl Controller {
             },
             Message::Pulled(..) => {}
             Message::Replica(number, change) => {
-                let Some(index) = self.seats.iter().position(|seat| seat.number == number) else { return };
+                let Some(index) = self.seats.iter().position(|seat| seat.number == number) else {
+                    return;
+                };
                 match change {
                     Change::Gone => {
                         self.seats.remove(index);
@@ -273,7 +296,8 @@ impl Controller {
         let revision = Template::revision(&wanted.image, wanted.restart.as_deref());
         let steady = Duration::from_secs(u64::from(self.deployment.min_ready_seconds));
         let now = Instant::now();
-        let new = || self.seats.iter().filter(|seat| seat.revision == revision && !seat.is_leaving());
+        let new =
+            || self.seats.iter().filter(|seat| seat.revision == revision && !seat.is_leaving());
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let mut evidence: Vec<Evidence> = new().filter_map(Seat::evidence).collect();
         let mut digest: Option<Digest> = None;
@@ -281,7 +305,9 @@ impl Controller {
             ImageState::Ready { image, pulled } if *image == wanted.image => {
                 digest = Some(pulled.digest.clone());
             }
-            ImageState::Waiting { image, message, failures, .. } if *image == wanted.image && *failures > 0 => {
+            ImageState::Waiting { image, message, failures, .. }
+                if *image == wanted.image && *failures > 0 =>
+            {
                 let reason = if *failures > 1 { "ImagePullBackOff" } else { "ErrImagePull" };
                 evidence.push(Evidence { reason: reason.to_owned(), message: message.clone() });
             }

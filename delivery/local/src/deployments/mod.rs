@@ -166,7 +166,8 @@ impl Deployments {
     }
 
     fn seat(&self, target: &Target) -> Result<&Seat, WorkloadState> {
-        let missing = || WorkloadState::Missing { target: format!("{} {}", target.kind, target.workload) };
+        let missing =
+            || WorkloadState::Missing { target: format!("{} {}", target.kind, target.workload) };
         if target.kind != "Deployment" {
             return Err(missing());
         }
@@ -182,8 +183,13 @@ impl Deployments {
         }
     }
 
-    fn change(&self, target: &Target, change: impl FnOnce(&mut Wanted) -> bool) -> Result<(), ApplyError> {
-        let seat = self.seat(target).map_err(|state| ApplyError { message: format!("{state:?}") })?;
+    fn change(
+        &self,
+        target: &Target,
+        change: impl FnOnce(&mut Wanted) -> bool,
+    ) -> Result<(), ApplyError> {
+        let seat =
+            self.seat(target).map_err(|state| ApplyError { message: format!("{state:?}") })?;
         let mut wanted = seat.wanted.borrow().clone();
         if !change(&mut wanted) {
             return Ok(());

@@ -102,15 +102,29 @@ impl Seat {
         seat
     }
 
-    pub(super) fn start_again(&mut self, deployment: &Deployment, surroundings: &Surroundings, parts: Parts<'_>) {
+    pub(super) fn start_again(
+        &mut self,
+        deployment: &Deployment,
+        surroundings: &Surroundings,
+        parts: Parts<'_>,
+    ) {
         self.restarts += 1;
         self.begin(deployment, surroundings, parts);
     }
 
-    fn begin(&mut self, deployment: &Deployment, surroundings: &Surroundings, (inbox, lines, tasks): Parts<'_>) {
+    fn begin(
+        &mut self,
+        deployment: &Deployment,
+        surroundings: &Surroundings,
+        (inbox, lines, tasks): Parts<'_>,
+    ) {
         self.stage = Stage::Starting;
         self.ready_since = None;
-        let wanted: Vec<u16> = deployment.template.containers[0].ports.iter().map(|port| port.container_port).collect();
+        let wanted: Vec<u16> = deployment.template.containers[0]
+            .ports
+            .iter()
+            .map(|port| port.container_port)
+            .collect();
         self.ports = match free_ports(&wanted) {
             Ok(ports) => ports,
             Err(error) => {
@@ -127,8 +141,11 @@ impl Seat {
         };
         let stop = CancellationToken::new();
         let replica: Arc<Mutex<Option<Arc<Replica>>>> = Arc::default();
-        self.life =
-            Some(Life { replica: Arc::clone(&replica), stop: stop.clone(), pre_stop: plan.pre_stop.clone() });
+        self.life = Some(Life {
+            replica: Arc::clone(&replica),
+            stop: stop.clone(),
+            pre_stop: plan.pre_stop.clone(),
+        });
         self.last_lines = Arc::default();
         let run = Run {
             number: self.number,
@@ -158,23 +175,31 @@ impl Seat {
 
     pub(super) fn evidence(&self) -> Option<Evidence> {
         match &self.stage {
-            Stage::Crashed { message, .. } if self.restarts > 0 => {
-                Some(Evidence { reason: "CrashLoopBackOff".to_owned(), message: format!("{}: {message}", self.name) })
-            }
+            Stage::Crashed { message, .. } if self.restarts > 0 => Some(Evidence {
+                reason: "CrashLoopBackOff".to_owned(),
+                message: format!("{}: {message}", self.name),
+            }),
             Stage::Broken { message } => Some(Evidence {
                 reason: "CreateContainerConfigError".to_owned(),
                 message: format!("{}: {message}", self.name),
             }),
             // Between two lives of a replica that has crashed twice, the verdict stands.
-            Stage::Starting if self.restarts > 1 => self.last_end.as_ref().map(|message| Evidence {
-                reason: "CrashLoopBackOff".to_owned(),
-                message: format!("{}: {message}", self.name),
-            }),
+            Stage::Starting if self.restarts > 1 => {
+                self.last_end.as_ref().map(|message| Evidence {
+                    reason: "CrashLoopBackOff".to_owned(),
+                    message: format!("{}: {message}", self.name),
+                })
+            }
             _ => None,
         }
     }
 
-    pub(super) fn hear(&mut self, change: Change, surroundings: &Surroundings, deployment: &Deployment) {
+    pub(super) fn hear(
+        &mut self,
+        change: Change,
+        surroundings: &Surroundings,
+        deployment: &Deployment,
+    ) {
         if self.is_leaving() {
             return;
         }
@@ -197,15 +222,17 @@ impl Seat {
                 for (pool, _) in self.endpoints(surroundings, deployment) {
                     pool.remove(&self.endpoint());
                 }
-                let message = match self.last_lines.lock().unwrap_or_else(PoisonError::into_inner).last() {
-                    Some(line) => format!("{message}; last line: {line}"),
-                    None => message,
-                };
+                let message =
+                    match self.last_lines.lock().unwrap_or_else(PoisonError::into_inner).last() {
+                        Some(line) => format!("{message}; last line: {line}"),
+                        None => message,
+                    };
                 tracing::warn!(replica.name = %self.name, message = %message, "replica ended by itself");
                 self.last_end = Some(message.clone());
                 self.ready_since = None;
                 self.life = None;
-                self.stage = Stage::Crashed { until: Instant::now() + backoff(self.restarts + 1), message };
+                self.stage =
+                    Stage::Crashed { until: Instant::now() + backoff(self.restarts + 1), message };
             }
             Change::CannotStart { message } => {
                 self.life = None;
@@ -219,7 +246,11 @@ impl Seat {
         EndpointId::new(&self.name).expect("an object's name with a number is an endpoint's name")
     }
 
-    fn endpoints(&self, surroundings: &Surroundings, deployment: &Deployment) -> Vec<(Pool, SocketAddr)> {
+    fn endpoints(
+        &self,
+        surroundings: &Surroundings,
+        deployment: &Deployment,
+    ) -> Vec<(Pool, SocketAddr)> {
         let template = &deployment.template;
         surroundings
             .network
@@ -253,11 +284,16 @@ impl Seat {
         self.stage = Stage::Leaving;
         let grace = Duration::from_secs(u64::from(deployment.template.termination_grace_seconds));
         let endpoint = self.endpoint();
-        let pools: Vec<Pool> = self.endpoints(surroundings, deployment).into_iter().map(|(pool, _)| pool).collect();
+        let pools: Vec<Pool> =
+            self.endpoints(surroundings, deployment).into_iter().map(|(pool, _)| pool).collect();
         // From here on no request goes there, whether or not the futures are polled.
         let drains: Vec<_> = pools.iter().map(|pool| pool.drain(&endpoint, grace)).collect();
         let life = self.life.take();
-        let signal = self.template.stop_signal().and_then(|name| name.parse().ok()).unwrap_or(Signal::SIGTERM);
+        let signal = self
+            .template
+            .stop_signal()
+            .and_then(|name| name.parse().ok())
+            .unwrap_or(Signal::SIGTERM);
         let (inbox, number) = (inbox.clone(), self.number);
         tasks.spawn("replica-leaving", async move {
             futures::future::join_all(drains).await;
@@ -266,7 +302,8 @@ impl Seat {
             }
             if let Some(life) = life {
                 if let Some(PreStop::Sleep(sleep)) = &life.pre_stop {
-                    tokio::time::sleep(Duration::from_secs(u64::from(sleep.seconds)).min(grace)).await;
+                    tokio::time::sleep(Duration::from_secs(u64::from(sleep.seconds)).min(grace))
+                        .await;
                 }
                 let replica = life.replica.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if let Some(replica) = replica {
@@ -300,7 +337,8 @@ impl Run {
     }
 
     async fn run(self) {
-        let (lines, last, prefix) = (self.lines.clone(), Arc::clone(&self.last_lines), self.prefix.clone());
+        let (lines, last, prefix) =
+            (self.lines.clone(), Arc::clone(&self.last_lines), self.prefix.clone());
         let hear = move |line: String| {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             if !line.trim().is_empty() {
@@ -312,7 +350,9 @@ impl Run {
         let replica = match self.surroundings.runner.start(&self.plan.spec, hear).await {
             Ok(replica) => Arc::new(replica),
             Err(error) => {
-                return self.tell(Change::CannotStart { message: crate::image_source::chain(&error) }).await;
+                return self
+                    .tell(Change::CannotStart { message: crate::image_source::chain(&error) })
+                    .await;
             }
         };
         *self.replica.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&replica));
@@ -350,7 +390,9 @@ impl Run {
             Err(error) => return format!("probes cannot be asked: {error}"),
         };
         if let Some(startup) = &self.plan.startup {
-            if let Err(message) = self.until(&client, startup, Verdict::Yes, startup.failure_threshold).await {
+            if let Err(message) =
+                self.until(&client, startup, Verdict::Yes, startup.failure_threshold).await
+            {
                 return format!("startup probe: {message}");
             }
         }
@@ -372,12 +414,15 @@ impl Run {
                     self.tell(Change::NotReady).await;
                 }
                 // A replica that starts is asked often: nothing is gained by being late.
-                let period = if ready { spec.period } else { spec.period.min(Duration::from_millis(100)) };
+                let period =
+                    if ready { spec.period } else { spec.period.min(Duration::from_millis(100)) };
                 tokio::time::sleep(period).await;
             }
         };
         let liveness = async {
-            let Some(spec) = &self.plan.liveness else { return std::future::pending::<String>().await };
+            let Some(spec) = &self.plan.liveness else {
+                return std::future::pending::<String>().await;
+            };
             match self.until(&client, spec, Verdict::No, u32::MAX).await {
                 Ok(message) | Err(message) => format!("liveness probe: {message}"),
             }
@@ -416,7 +461,10 @@ impl Run {
     async fn ask(&self, client: &reqwest::Client, spec: &ProbeSpec) -> Result<(), String> {
         let runner = &self.surroundings.runner;
         let replica = &self.plan.spec;
-        probe_once(client, spec, |argv, deadline| async move { runner.execute(replica, &argv, deadline).await }).await
+        probe_once(client, spec, |argv, deadline| async move {
+            runner.execute(replica, &argv, deadline).await
+        })
+        .await
     }
 }
 

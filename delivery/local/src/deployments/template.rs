@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use mercurious_core::{image::Digest, resources::ObjectName};
 use mercurious_manifests::{
-    Deployment, MapVolume, PodFacts, PortRef, PreStop, Probe, ProbeAction as ManifestAction, VolumeSource,
-    environment, expand,
+    Deployment, MapVolume, PodFacts, PortRef, PreStop, Probe, ProbeAction as ManifestAction,
+    VolumeSource, environment, expand,
 };
 use mercurious_sandbox::{
     probe::{ProbeAction, ProbeSpec},
@@ -48,7 +48,8 @@ impl Template {
         name: &str,
         ports: &BTreeMap<u16, u16>,
     ) -> Result<Plan, String> {
-        let container = deployment.template.containers.first().ok_or("the Deployment has no container")?;
+        let container =
+            deployment.template.containers.first().ok_or("the Deployment has no container")?;
         let config: &ImageConfig = &self.pulled.unpacked.config;
         let namespace = &deployment.name.namespace;
         let mut given: BTreeMap<String, String> = BTreeMap::from([(
@@ -66,13 +67,25 @@ impl Template {
             }
             given.insert(format!("PORT_{}", port.container_port), own.to_string());
         }
-        let facts = PodFacts { name: name.to_owned(), namespace: namespace.clone(), ip: "127.0.0.1".to_owned() };
-        let env = environment(container, &facts, &surroundings.manifests, given).map_err(|error| error.to_string())?;
+        let facts = PodFacts {
+            name: name.to_owned(),
+            namespace: namespace.clone(),
+            ip: "127.0.0.1".to_owned(),
+        };
+        let env = environment(container, &facts, &surroundings.manifests, given)
+            .map_err(|error| error.to_string())?;
         let fill = |words: &[String]| -> Vec<String> {
-            words.iter().map(|word| expand(word, |name| env.get(name).map(String::as_str))).collect()
+            words
+                .iter()
+                .map(|word| expand(word, |name| env.get(name).map(String::as_str)))
+                .collect()
         };
         // Kubernetes' rule: `command` replaces the entrypoint and the image's arguments, `args` only these.
-        let mut argv = if container.command.is_empty() { config.entrypoint.clone() } else { fill(&container.command) };
+        let mut argv = if container.command.is_empty() {
+            config.entrypoint.clone()
+        } else {
+            fill(&container.command)
+        };
         if !container.args.is_empty() {
             argv.extend(fill(&container.args));
         } else if container.command.is_empty() {
@@ -97,9 +110,15 @@ impl Template {
                 ManifestAction::HttpGet(get) => ProbeAction::Http {
                     path: get.path.clone(),
                     port: port_of(&get.port)?,
-                    headers: get.http_headers.iter().map(|it| (it.name.clone(), it.value.clone())).collect(),
+                    headers: get
+                        .http_headers
+                        .iter()
+                        .map(|it| (it.name.clone(), it.value.clone()))
+                        .collect(),
                 },
-                ManifestAction::TcpSocket(socket) => ProbeAction::Tcp { port: port_of(&socket.port)? },
+                ManifestAction::TcpSocket(socket) => {
+                    ProbeAction::Tcp { port: port_of(&socket.port)? }
+                }
                 ManifestAction::Exec(exec) => ProbeAction::Exec { argv: exec.command.clone() },
             };
             let seconds = |number: u32| Duration::from_secs(u64::from(number));
@@ -138,12 +157,17 @@ impl Template {
 }
 
 /// Mounted files of ConfigMaps and Secrets, and the empty directories.
-fn volumes(deployment: &Deployment, surroundings: &Surroundings) -> Result<(Vec<MountedFile>, Vec<String>), String> {
+fn volumes(
+    deployment: &Deployment,
+    surroundings: &Surroundings,
+) -> Result<(Vec<MountedFile>, Vec<String>), String> {
     let mut files = Vec::new();
     let mut scratch = Vec::new();
     let container = &deployment.template.containers[0];
     for mount in &container.volume_mounts {
-        let Some(volume) = deployment.template.volumes.iter().find(|volume| volume.name == mount.name) else {
+        let Some(volume) =
+            deployment.template.volumes.iter().find(|volume| volume.name == mount.name)
+        else {
             return Err(format!("there is no volume {}", mount.name));
         };
         let (values, map): (BTreeMap<String, Vec<u8>>, &MapVolume) = match &volume.source {
@@ -153,9 +177,13 @@ fn volumes(deployment: &Deployment, surroundings: &Surroundings) -> Result<(Vec<
             }
             VolumeSource::ConfigMap(map) => {
                 let name = ObjectName::new(&deployment.name.namespace, &map.name);
-                let found = surroundings.manifests.config_maps.get(&name).map(|sourced| &sourced.value);
+                let found =
+                    surroundings.manifests.config_maps.get(&name).map(|sourced| &sourced.value);
                 let values = found.map(|object| {
-                    let text = object.data.iter().map(|(key, value)| (key.clone(), value.clone().into_bytes()));
+                    let text = object
+                        .data
+                        .iter()
+                        .map(|(key, value)| (key.clone(), value.clone().into_bytes()));
                     text.chain(object.binary_data.clone()).collect()
                 });
                 (values.unwrap_or_default(), map)
@@ -164,7 +192,11 @@ fn volumes(deployment: &Deployment, surroundings: &Surroundings) -> Result<(Vec<
                 let name = ObjectName::new(&deployment.name.namespace, &map.name);
                 let found = surroundings.manifests.secrets.get(&name).map(|sourced| &sourced.value);
                 let values = found.map(|object| {
-                    object.data.iter().map(|(key, value)| (key.clone(), value.expose().to_vec())).collect()
+                    object
+                        .data
+                        .iter()
+                        .map(|(key, value)| (key.clone(), value.expose().to_vec()))
+                        .collect()
                 });
                 (values.unwrap_or_default(), map)
             }

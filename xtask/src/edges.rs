@@ -1,0 +1,120 @@
+//! Which crate may depend on which: the floor plan of ARCHITECTURE.md, asserted.
+
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+/// Each crate with the crates of this workspace that it may depend on.
+const ALLOWED: [(&str, &[&str]); 12] = [
+    ("mercurious-runtime", &[]),
+    ("mercurious-core", &[]),
+    ("mercurious-registry", &["core", "runtime"]),
+    ("mercurious-engine", &["core", "runtime"]),
+    ("mercurious-builder", &["core", "registry"]),
+    ("mercurious-distribution", &["core", "runtime"]),
+    ("mercurious-manifests", &["core"]),
+    ("mercurious-proxy", &["runtime"]),
+    ("mercurious-sandbox", &["core", "runtime"]),
+    (
+        "mercurious-local",
+        &["core", "registry", "engine", "runtime", "distribution", "manifests", "proxy", "sandbox"],
+    ),
+    ("mercurious-api", &["core", "engine", "runtime"]),
+    (
+        "mercurious",
+        &[
+            "api",
+            "builder",
+            "core",
+            "engine",
+            "local",
+            "manifests",
+            "registry",
+            "runtime",
+            "sandbox",
+        ],
+    ),
+];
+
+/// What the pure crates must never reach, however far away.
+const IMPURE: [&str; 6] = ["tokio", "reqwest", "hyper", "axum", "kube", "rustls"];
+
+/// Fails with every edge that is not in the plan.
+pub(crate) fn check() -> anyhow::Result<()> {
+    let faults = faults(&metadata()?)?;
+    if faults.is_empty() {
+        return Ok(());
+    }
+    bail!("edges between crates that are not in the plan:\n{}", faults.join("\n"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo names itself in the environment of an xtask")]
+fn metadata() -> anyhow::Result<serde_json::Value> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
+        .current_dir(crate::root())
+        .output()
+        .context("cannot run cargo metadata")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "cargo metadata: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    serde_json::from_slice(&output.stdout).context("cargo metadata's answer")
+}
+
+fn faults(metadata: &serde_json::Value) -> anyhow::Result<Vec<String>> {
+    let packages = metadata["packages"].as_array().context("no packages")?;
+    let mut faults = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().context("no name")?;
+        if name == "xtask" {
+            continue;
+        }
+        let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
+            faults.push(format!(
+                "{name} is not in the plan: add it to xtask/src/edges.rs and ARCHITECTURE.md"
+            ));
+            continue;
+        };
+        for dependency in package["dependencies"].as_array().context("no dependencies")? {
+            // Tests may stand on more.
+            if dependency["kind"] == "dev" {
+                continue;
+            }
+            let other = dependency["name"].as_str().context("no name")?;
+            let inside = other.strip_prefix("mercurious-");
+            if inside.is_some_and(|inside| !allowed.contains(&inside)) || other == "mercurious" {
+                faults.push(format!("{name} -> {other}"));
+            }
+            if name == "mercurious-core" && IMPURE.contains(&other) {
+                faults.push(format!("{name} is pure and must not depend on {other}"));
+            }
+        }
+    }
+    Ok(faults)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_keeps_to_the_plan() {
+        check().unwrap();
+    }
+
+    #[test]
+    fn an_edge_that_is_not_in_the_plan_is_named() {
+        let metadata = serde_json::json!({"packages": [
+            {"name": "mercurious-core", "dependencies": [
+                {"name": "tokio", "kind": null}, {"name": "mercurious-engine", "kind": null},
+                {"name": "mercurious-registry", "kind": "dev"},
+            ]},
+            {"name": "stranger", "dependencies": []},
+        ]});
+        let faults = faults(&metadata).unwrap();
+        assert_eq!(faults.len(), 3, "{faults:?}");
+    }
+}
