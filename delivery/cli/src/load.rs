@@ -13,12 +13,12 @@ mod watch;
 
 use std::time::Duration;
 
-pub(crate) use report::{Failure, Latencies, LoadReport, VersionSeen};
+pub(crate) use report::LoadReport;
 pub(crate) use run::{Load, LoadHandle};
-pub(crate) use watch::{WatchError, watch_until_version};
+pub(crate) use watch::watch_until_version;
 
 /// How much is sent, and over what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct LoadSettings {
     /// Connections that are kept between requests.
     pub(crate) keep_alive_connections: usize,

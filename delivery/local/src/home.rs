@@ -195,6 +195,16 @@ impl Home {
             notifier: Arc::new(events.clone()),
             clock: settings.clock,
         };
+        // The replicas of the last run are gone: a rollout that was at work is owed its whole time again.
+        for name in &names {
+            if let Some(mut record) = store.record(name).await.map_err(HomeError::Store)? {
+                let before = record.clone();
+                record.home_started(ports.clock.now());
+                if record != before {
+                    store.save_record(name, &record).await.map_err(HomeError::Store)?;
+                }
+            }
+        }
         let handle = Engine::start(wishes, &ports, tasks).map_err(HomeError::Engine)?;
         tasks.spawn_critical("pushes", hints(distribution.clone(), handle.clone(), tasks.clone()));
         tasks.spawn_critical("garbage", collect(distribution.clone(), store, names, tasks.clone()));

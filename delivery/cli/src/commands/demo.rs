@@ -183,6 +183,7 @@ impl Stage {
         let mut failed = self.failed;
         if let Some(load) = self.load {
             let counts = load.stop().await;
+            say(counts.to_string());
             if counts.failed > 0 {
                 let reasons: Vec<&str> =
                     counts.failures.iter().map(|failure| failure.reason.as_str()).collect();

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
 
@@ -105,6 +105,23 @@ impl LoadReport {
     }
 }
 
+impl fmt::Display for LoadReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} requests, {} failed", self.sent, self.failed)?;
+        let latencies = &self.latencies;
+        let (Some(half), Some(most), Some(longest)) =
+            (latencies.quantile(0.5), latencies.quantile(0.99), latencies.longest())
+        else {
+            return Ok(());
+        };
+        let [half, most, longest] = [half, most, longest].map(|time| time.as_secs_f64() * 1000.0);
+        write!(
+            formatter,
+            "; half answered within {half:.1} ms, 99 % within {most:.1} ms, all within {longest:.1} ms"
+        )
+    }
+}
+
 /// Counts by size, each bucket some 3 % wide: memory does not grow with the length of a load.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latencies {
@@ -173,6 +190,18 @@ mod tests {
             let bound = upper_bound(found);
             assert!(bound >= micros && (bound - micros) * 32 <= micros, "{micros} {bound}");
         }
+    }
+
+    #[test]
+    fn a_report_reads_as_a_line() {
+        let mut report = LoadReport::new(Instant::now());
+        report.record(Instant::now(), true, Err("refused".to_owned()));
+        assert_eq!(report.to_string(), "1 requests, 1 failed");
+        report.latencies.record(Duration::from_millis(2));
+        assert_eq!(
+            report.to_string(),
+            "1 requests, 1 failed; half answered within 2.0 ms, 99 % within 2.0 ms, all within 2.0 ms"
+        );
     }
 
     #[test]

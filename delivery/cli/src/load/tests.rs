@@ -6,7 +6,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{Load, LoadReport, LoadSettings, TargetError, WatchError, watch_until_version};
+use super::{Load, LoadReport, LoadSettings, TargetError, watch::WatchError, watch_until_version};
 
 /// A server that treats its n-th connection by `script(n)`: answers, in order, then the connection is closed.
 async fn server(tasks: &Tasks, script: fn(usize) -> Vec<&'static str>) -> SocketAddr {

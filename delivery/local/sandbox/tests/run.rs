@@ -388,3 +388,15 @@ async fn left_overs_are_ended_and_others_with_their_number_are_not() {
     other.kill().unwrap();
     other.wait().unwrap();
 }
+
+#[tokio::test]
+async fn an_image_cannot_steer_the_loader_of_the_sandbox_itself() {
+    let Some(world) = World::sandboxed().await else { return };
+    let mut spec = world.spec(&["/bin/sh", "-c", "sleep 60"]);
+    spec.env.insert("LD_PRELOAD".to_owned(), "/nowhere/evil.so".to_owned());
+    let replica = world.start(&spec).await;
+    let environment = fs::read(format!("/proc/{}/environ", replica.pid())).unwrap();
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(!environment.contains("LD_PRELOAD"), "{environment}");
+    replica.stop(Signal::SIGKILL, Duration::ZERO).await;
+}

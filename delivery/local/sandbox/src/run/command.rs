@@ -29,8 +29,15 @@ pub(super) fn command(isolation: &Isolation, spec: &ReplicaSpec) -> Result<Comma
         Isolation::Plain { launcher } => plain(launcher, &root, &program, spec)?,
     };
     // Never on the command line, which every user of the machine can read.
-    command.env_clear().envs(&spec.env).process_group(0).kill_on_drop(true);
+    let handed_over = spec.env.iter().filter(|(name, _)| !steers_the_loader(name));
+    command.env_clear().envs(handed_over).process_group(0).kill_on_drop(true);
     Ok(command)
+}
+
+/// Variables by which an image could make the machine's loader run its code in bwrap itself, outside the
+/// sandbox. They are set inside only; they hold paths and options, never secrets.
+fn steers_the_loader(name: &str) -> bool {
+    name.starts_with("LD_") || name.starts_with("GLIBC_") || matches!(name, "GCONV_PATH" | "LOCPATH" | "MALLOC_CHECK_")
 }
 
 fn bubblewrap(program: &Path, root: &ImageRoot, spec: &ReplicaSpec) -> Result<Command, StartError> {
@@ -72,6 +79,9 @@ fn bubblewrap(program: &Path, root: &ImageRoot, spec: &ReplicaSpec) -> Result<Co
         }
         command.arg("--ro-bind").arg(source_of(spec, file)?).arg(Path::new("/").join(place));
     }
+    for (name, value) in spec.env.iter().filter(|(name, _)| steers_the_loader(name)) {
+        command.arg("--setenv").arg(name).arg(value);
+    }
     command.args(["--unshare-pid", "--unshare-ipc", "--unshare-uts"]);
     command.args(["--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
     let workdir = root.resolve(inside(&spec.workdir)?).map_err(io)?;
@@ -83,6 +93,7 @@ fn bubblewrap(program: &Path, root: &ImageRoot, spec: &ReplicaSpec) -> Result<Co
     Ok(command)
 }
 
+/// Without a sandbox there is no outside: such variables are dropped.
 fn plain(
     launcher: &[OsString],
     root: &ImageRoot,
