@@ -8,7 +8,7 @@
     clippy::assigning_clones,
     reason = "the engine's own tests use it as it is"
 )]
-#[path = "../../engine/tests/world/mod.rs"]
+#[path = "../../engine/tests/engine/world/mod.rs"]
 mod world;
 
 use std::{sync::Arc, time::Duration};

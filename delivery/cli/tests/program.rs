@@ -1,5 +1,7 @@
 //! The program as a person uses it: its commands, its exit codes, and the whole loop.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what only they call")]
+
 use std::{
     io::Write as _,
     process::{Command, Output, Stdio},
@@ -23,7 +25,10 @@ fn with_input(arguments: &[&str], input: &str) -> Output {
 
 #[test]
 fn a_policy_is_tried_with_no_registry() {
-    let output = with_input(&["policy", "--semver=>=1.0.0 <2.0.0", "--output", "json"], "1.0.0\n1.2.0\n2.0.0\nlatest\n");
+    let output = with_input(
+        &["policy", "--semver=>=1.0.0 <2.0.0", "--output", "json"],
+        "1.0.0\n1.2.0\n2.0.0\nlatest\n",
+    );
     assert!(output.status.success());
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["latest"], "1.2.0");
@@ -35,7 +40,8 @@ fn a_policy_is_tried_with_no_registry() {
 
 #[test]
 fn a_policy_that_selects_nothing_says_null() {
-    let output = with_input(&["policy", "--filter=^v", "--numerical=asc", "--output", "json"], "a\nb\n");
+    let output =
+        with_input(&["policy", "--filter=^v", "--numerical=asc", "--output", "json"], "a\nb\n");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(answer["latest"].is_null());

@@ -296,7 +296,8 @@ impl EngineHandle {
         text: &str,
     ) -> Option<Release> {
         let seen = repository.state.borrow().seen.clone();
-        let hex = text.strip_prefix("sha256:").unwrap_or(text);
+        let hex =
+            text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha-")).unwrap_or(text);
         let fits = |release: &Release| {
             release.tag.as_ref().is_some_and(|tag| tag.as_str() == text)
                 || (hex.len() >= 7

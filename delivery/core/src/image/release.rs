@@ -76,10 +76,16 @@ impl Release {
         ImageReference::pinned(self.repository.clone(), self.tag.clone(), self.digest.clone())
     }
 
-    /// What people call it: its commit's seven digits, else its tag, else its short digest.
+    /// What people call it: its tag (a commit tag cut to seven digits), else its commit's seven digits, else
+    /// its short digest.
     pub fn nickname(&self) -> String {
         match (&self.tag, &self.commit) {
-            (Some(tag), _) => tag.to_string(),
+            (Some(tag), _) => match tag.as_str().strip_prefix("sha-") {
+                Some(hex) if hex.len() > 12 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                    format!("sha-{}", &hex[..7])
+                }
+                _ => tag.to_string(),
+            },
             (None, Some(commit)) => commit.short().to_owned(),
             (None, None) => self.digest.short().to_owned(),
         }

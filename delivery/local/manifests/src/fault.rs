@@ -87,10 +87,6 @@ impl ManifestErrors {
         self.faults.is_empty()
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.faults.len() + self.left_out
-    }
-
     pub(crate) fn push(&mut self, fault: Fault) {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push(fault);

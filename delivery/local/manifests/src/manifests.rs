@@ -13,6 +13,24 @@ pub struct Sourced<T> {
     pub origin: Origin,
     /// What was read.
     pub value: T,
+    /// Line and column of every field, by path.
+    pub(crate) positions: BTreeMap<String, (usize, usize)>,
+}
+
+impl<T> Sourced<T> {
+    /// Where a field stands, as `spec.template.spec.containers[0].image`; of one that is not written, its nearest parent.
+    pub fn at(&self, field: &str) -> Origin {
+        let mut path = field;
+        loop {
+            if let Some(&(line, column)) = self.positions.get(path) {
+                return Origin { file: self.origin.file.clone(), line, column };
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path = &path[..end],
+                None => return self.origin.clone(),
+            }
+        }
+    }
 }
 
 /// Everything that was read, each kind by namespace and name.

@@ -1,118 +1,129 @@
 use std::{
-    fs,
+    fs, io,
     io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use crate::{Fault, ManifestErrors, Manifests, Origin, document};
+use crate::{
+    Fault, ManifestErrors, Manifests, Origin,
+    object::read_object,
+    tree::{Broken, documents},
+};
 
 /// A file is read no further than this.
 const FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Reads files, directories (their `*.yaml`, `*.yml` and `*.json`) and `-`, standard input. All faults of all
-/// files come together; references between objects are checked too.
+/// Reads files, directories (their own `*.yaml`, `*.yml` and `*.json`, in the order of their names) and `-`, standard
+/// input. All faults of all files come together; where there is none, references between objects are checked too.
 pub fn read_paths(paths: &[PathBuf]) -> Result<Manifests, ManifestErrors> {
-    let mut manifests = Manifests::default();
-    let mut faults = ManifestErrors::default();
+    let mut reader = Reader::default();
     for path in paths {
-        read_path(path, &mut manifests, &mut faults);
+        if path.as_os_str() == "-" {
+            reader.read_bytes(&Arc::from("-"), |buffer| {
+                io::stdin().lock().take(FILE_BYTES + 1).read_to_end(buffer)
+            });
+        } else if path.is_dir() {
+            reader.read_directory(path);
+        } else {
+            reader.read_file(path);
+        }
     }
-    if faults.is_empty() {
-        manifests.validate()?;
-        Ok(manifests)
-    } else {
-        Err(faults)
-    }
+    let manifests = reader.end()?;
+    manifests.validate()?;
+    Ok(manifests)
 }
 
-/// Reads one text of any number of documents. References between objects are not checked.
+/// Reads one text of any number of documents; `file` is what faults call it. References between objects are not
+/// checked.
 pub fn parse(text: &str, file: &str) -> Result<Manifests, ManifestErrors> {
-    let mut manifests = Manifests::default();
-    let mut faults = ManifestErrors::default();
-    read_text(text, &Arc::from(file), &mut manifests, &mut faults);
-    if faults.is_empty() { Ok(manifests) } else { Err(faults) }
+    let mut reader = Reader::default();
+    reader.read_text(&Arc::from(file), text);
+    reader.end()
 }
 
-fn read_path(path: &Path, manifests: &mut Manifests, faults: &mut ManifestErrors) {
-    let file: Arc<str> = path.to_string_lossy().into();
-    let mut fault = |what: String, hint: Option<&str>| {
-        faults.push(Fault {
-            origin: Origin::file(Arc::clone(&file)),
-            field: String::new(),
-            what,
-            hint: hint.map(str::to_owned),
-        });
-    };
-    if path.is_dir() {
-        let mut inside: Vec<PathBuf> = match fs::read_dir(path) {
-            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
-            Err(error) => return fault(format!("cannot be read: {error}"), None),
+#[derive(Default)]
+struct Reader {
+    manifests: Manifests,
+    faults: ManifestErrors,
+}
+
+impl Reader {
+    fn end(self) -> Result<Manifests, ManifestErrors> {
+        if self.faults.is_empty() { Ok(self.manifests) } else { Err(self.faults) }
+    }
+
+    fn fault(&mut self, origin: Origin, what: String, hint: Option<&str>) {
+        let hint = hint.map(str::to_owned);
+        self.faults.push(Fault { origin, field: String::new(), what, hint });
+    }
+
+    fn read_directory(&mut self, directory: &Path) {
+        let origin = Origin::file(directory.to_string_lossy());
+        let mut files: Vec<PathBuf> = match fs::read_dir(directory).and_then(Iterator::collect) {
+            Ok(entries) => {
+                let entries: Vec<fs::DirEntry> = entries;
+                entries.into_iter().map(|entry| entry.path()).collect()
+            }
+            Err(error) => return self.fault(origin, format!("cannot be read: {error}"), None),
         };
-        inside.retain(|path| {
-            path.is_file()
-                && path.extension().is_some_and(|extension| {
-                    ["yaml", "yml", "json"].iter().any(|known| extension == *known)
-                })
+        let is_manifest = |extension: &std::ffi::OsStr| {
+            ["yaml", "yml", "json"].iter().any(|known| extension == *known)
+        };
+        files.retain(|path| path.extension().is_some_and(is_manifest) && path.is_file());
+        files.sort();
+        if files.is_empty() {
+            let what = "holds no *.yaml, *.yml or *.json".to_owned();
+            return self.fault(origin, what, Some("name a file, or the directory that has them"));
+        }
+        for path in files {
+            self.read_file(&path);
+        }
+    }
+
+    fn read_file(&mut self, path: &Path) {
+        self.read_bytes(&Arc::from(path.to_string_lossy()), |buffer| {
+            fs::File::open(path)?.take(FILE_BYTES + 1).read_to_end(buffer)
         });
-        inside.sort();
-        if inside.is_empty() {
-            return fault(
-                "holds no *.yaml, *.yml or *.json".to_owned(),
-                Some("name a file, or another directory"),
-            );
-        }
-        for path in inside {
-            read_path(&path, manifests, faults);
-        }
-        return;
     }
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().take(FILE_BYTES).read_to_string(&mut text)
-    } else {
-        fs::File::open(path).and_then(|file| file.take(FILE_BYTES).read_to_string(&mut text))
-    };
-    match read {
-        Ok(bytes) if bytes as u64 == FILE_BYTES => {
-            fault(format!("is larger than {FILE_BYTES} bytes"), None);
-        }
-        Ok(_) => read_text(&text, &file, manifests, faults),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            fault("does not exist".to_owned(), Some("name an existing file or directory with -f"));
-        }
-        Err(error) => fault(format!("cannot be read: {error}"), None),
-    }
-}
 
-fn read_text(text: &str, file: &Arc<str>, manifests: &mut Manifests, faults: &mut ManifestErrors) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut first_line = 0;
-    let mut document = String::new();
-    for (number, line) in text.lines().enumerate() {
-        let marker = line == "---" || line.starts_with("--- ") || line.starts_with("---\t");
-        if marker || line == "..." {
-            read_document(&document, first_line, file, manifests, faults);
-            document.clear();
-            first_line = number + 1;
-            continue;
+    fn read_bytes(
+        &mut self,
+        file: &Arc<str>,
+        read: impl FnOnce(&mut Vec<u8>) -> io::Result<usize>,
+    ) {
+        let origin = Origin::file(Arc::clone(file));
+        let mut bytes = Vec::new();
+        match read(&mut bytes) {
+            Ok(length) if length as u64 > FILE_BYTES => {
+                let what = format!("is larger than {} MiB", FILE_BYTES >> 20);
+                return self.fault(origin, what, Some("split it"));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let hint = "name an existing file or directory";
+                return self.fault(origin, "does not exist".to_owned(), Some(hint));
+            }
+            Err(error) => return self.fault(origin, format!("cannot be read: {error}"), None),
         }
-        document.push_str(line);
-        document.push('\n');
+        match String::from_utf8(bytes) {
+            Ok(text) => self.read_text(file, &text),
+            Err(error) => {
+                let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;
+                let origin = Origin { file: Arc::clone(file), line, column: 1 };
+                self.fault(origin, "is not UTF-8".to_owned(), Some("save the file as UTF-8"));
+            }
+        }
     }
-    read_document(&document, first_line, file, manifests, faults);
-}
 
-fn read_document(
-    text: &str,
-    first_line: usize,
-    file: &Arc<str>,
-    manifests: &mut Manifests,
-    faults: &mut ManifestErrors,
-) {
-    let empty =
-        text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
-    if !empty {
-        document::read(text, first_line, file, manifests, faults);
+    fn read_text(&mut self, file: &Arc<str>, text: &str) {
+        let (documents, broken) = documents(text);
+        for document in documents {
+            read_object(&document, file, &mut self.manifests, &mut self.faults);
+        }
+        if let Some(Broken { position: (line, column), what, hint }) = broken {
+            self.fault(Origin { file: Arc::clone(file), line, column }, what, hint);
+        }
     }
 }

@@ -35,11 +35,6 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(compact).ok()
 }
 
-/// Whether it is that.
-pub(crate) fn is_base64(text: &str) -> bool {
-    decode(text).is_some()
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ConfigMapObject {

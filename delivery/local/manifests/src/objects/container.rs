@@ -48,15 +48,6 @@ pub struct Container {
     /// As whom it runs.
     #[serde(default)]
     pub security_context: SecurityContext,
-    /// Says nothing here: an image is pulled when its digest is not there.
-    #[serde(default)]
-    pub image_pull_policy: Option<String>,
-    /// Says nothing here: there is no such file.
-    #[serde(default)]
-    pub termination_message_path: Option<String>,
-    /// Says nothing here.
-    #[serde(default)]
-    pub termination_message_policy: Option<String>,
 }
 
 /// An image as it was written, and what that means.
@@ -85,17 +76,6 @@ pub struct ContainerPort {
     pub name: Option<String>,
     /// Its number, 1 to 65535.
     pub container_port: u16,
-    /// `TCP`: the only one.
-    #[serde(default)]
-    pub protocol: Option<Protocol>,
-}
-
-/// What a port speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum Protocol {
-    /// TCP.
-    #[serde(rename = "TCP")]
-    Tcp,
 }
 
 /// A port by number or by the name that the container gives it.
@@ -191,29 +171,4 @@ pub struct SecurityContext {
     /// The image's own files cannot be written.
     #[serde(default)]
     pub read_only_root_filesystem: bool,
-    /// Always so here.
-    #[serde(default)]
-    pub allow_privilege_escalation: Option<bool>,
-    /// All are dropped here, whatever is written.
-    #[serde(default)]
-    pub capabilities: Option<Capabilities>,
-}
-
-/// A value that says nothing here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ignored;
-
-impl<'de> Deserialize<'de> for Ignored {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
-    }
-}
-
-/// Capabilities to drop: all are, here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Capabilities {
-    /// Accepted, as all are dropped.
-    #[serde(default, rename = "drop")]
-    pub dropped: Ignored,
 }

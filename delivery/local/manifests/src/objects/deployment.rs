@@ -147,8 +147,6 @@ pub(crate) struct DeploymentObject {
     _kind: String,
     metadata: Metadata,
     spec: DeploymentSpec,
-    #[serde(default, rename = "status")]
-    _status: serde::de::IgnoredAny,
 }
 
 #[derive(Deserialize)]

@@ -114,10 +114,6 @@ struct IngressSpec {
     #[serde(default)]
     rules: Vec<RuleObject>,
     default_backend: Option<IngressBackend>,
-    #[serde(default, rename = "ingressClassName")]
-    _ingress_class_name: serde::de::IgnoredAny,
-    #[serde(default, rename = "tls")]
-    _tls: serde::de::IgnoredAny,
 }
 
 #[derive(Deserialize)]

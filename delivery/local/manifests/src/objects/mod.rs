@@ -12,8 +12,8 @@ mod service;
 
 pub use config::{ConfigMap, Secret};
 pub use container::{
-    Capabilities, Container, ContainerPort, ExecAction, Ignored, Image, Lifecycle, PortRef,
-    PreStop, Protocol, Resources, SecurityContext, SleepAction, VolumeMount,
+    Container, ContainerPort, ExecAction, Image, Lifecycle, PortRef, PreStop, Resources,
+    SecurityContext, SleepAction, VolumeMount,
 };
 pub use deployment::{Deployment, IntOrPercent, RollingLimits, Strategy};
 pub use environment::{EnvFrom, EnvFromSource, EnvValue, EnvVar, KeyRef, PodField, SourceRef};
@@ -25,7 +25,7 @@ pub use probe::{HttpGet, HttpHeader, Probe, ProbeAction, TcpSocket};
 pub use secret_value::SecretValue;
 pub use service::{Service, ServicePort, ServiceType};
 pub(crate) use {
-    config::{ConfigMapObject, SecretObject, is_base64},
+    config::{ConfigMapObject, SecretObject, decode},
     deployment::DeploymentObject,
     ingress::IngressObject,
     service::ServiceObject,

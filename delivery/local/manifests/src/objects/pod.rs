@@ -103,8 +103,6 @@ struct TemplateMetadata {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
-    #[serde(default, rename = "creationTimestamp")]
-    _creation_timestamp: serde::de::IgnoredAny,
 }
 
 #[derive(Deserialize)]
@@ -119,27 +117,6 @@ struct PodSpec {
     volumes: Vec<Volume>,
     #[serde(default)]
     security_context: PodSecurity,
-    #[serde(default)]
-    restart_policy: RestartPolicy,
-    #[serde(default, rename = "dnsPolicy")]
-    _dns_policy: serde::de::IgnoredAny,
-    #[serde(default, rename = "schedulerName")]
-    _scheduler_name: serde::de::IgnoredAny,
-    #[serde(default, rename = "serviceAccountName")]
-    _service_account_name: serde::de::IgnoredAny,
-    #[serde(default, rename = "serviceAccount")]
-    _service_account: serde::de::IgnoredAny,
-    #[serde(default, rename = "automountServiceAccountToken")]
-    _automount_service_account_token: serde::de::IgnoredAny,
-    #[serde(default, rename = "enableServiceLinks")]
-    _enable_service_links: serde::de::IgnoredAny,
-}
-
-/// A Deployment's replicas are always started again; no other policy means anything there.
-#[derive(Default, Deserialize)]
-enum RestartPolicy {
-    #[default]
-    Always,
 }
 
 fn thirty() -> u32 {
@@ -149,7 +126,6 @@ fn thirty() -> u32 {
 impl From<PodTemplateObject> for PodTemplate {
     fn from(object: PodTemplateObject) -> Self {
         let spec = object.spec;
-        let RestartPolicy::Always = spec.restart_policy;
         Self {
             labels: object.metadata.labels,
             annotations: object.metadata.annotations,

@@ -80,21 +80,6 @@ struct ServiceSpec {
     kind: ServiceType,
     selector: BTreeMap<String, String>,
     ports: Vec<ServicePortObject>,
-    #[serde(default, rename = "sessionAffinity")]
-    _session_affinity: NoAffinity,
-}
-
-#[derive(Default, Deserialize)]
-enum NoAffinity {
-    #[default]
-    None,
-}
-
-#[derive(Default, Deserialize)]
-enum OnlyTcp {
-    #[default]
-    #[serde(rename = "TCP")]
-    Tcp,
 }
 
 #[derive(Deserialize)]
@@ -104,10 +89,6 @@ struct ServicePortObject {
     port: u16,
     target_port: Option<PortRef>,
     node_port: Option<u16>,
-    #[serde(default, rename = "protocol")]
-    _protocol: OnlyTcp,
-    #[serde(default, rename = "appProtocol")]
-    _app_protocol: serde::de::IgnoredAny,
 }
 
 impl From<ServiceObject> for Service {

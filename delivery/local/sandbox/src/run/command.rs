@@ -37,7 +37,9 @@ pub(super) fn command(isolation: &Isolation, spec: &ReplicaSpec) -> Result<Comma
 /// Variables by which an image could make the machine's loader run its code in bwrap itself, outside the
 /// sandbox. They are set inside only; they hold paths and options, never secrets.
 fn steers_the_loader(name: &str) -> bool {
-    name.starts_with("LD_") || name.starts_with("GLIBC_") || matches!(name, "GCONV_PATH" | "LOCPATH" | "MALLOC_CHECK_")
+    name.starts_with("LD_")
+        || name.starts_with("GLIBC_")
+        || matches!(name, "GCONV_PATH" | "LOCPATH" | "MALLOC_CHECK_")
 }
 
 fn bubblewrap(program: &Path, root: &ImageRoot, spec: &ReplicaSpec) -> Result<Command, StartError> {

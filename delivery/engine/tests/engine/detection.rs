@@ -1,13 +1,11 @@
 //! What a look costs and what it finds.
 
-mod world;
-
 use std::collections::BTreeSet;
 
+use crate::world::{FakeRegistry, place, policy};
 use jiff::{Timestamp, ToSpan as _};
 use mercurious_core::{decide::Candidate, rollout::Record};
 use mercurious_engine::{LookDepth, Seen, choose, look};
-use world::{FakeRegistry, place, policy};
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()

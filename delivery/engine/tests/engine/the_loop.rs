@@ -1,16 +1,14 @@
 //! The whole loop over a world in memory: deployed, proven, taken back, held; killed anywhere, it goes on.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::{Behaviour, World, app, wishes};
 use mercurious_core::{
     decide::Ask,
     rollout::{Actor, Phase, Record},
 };
 use mercurious_engine::{Engine, EngineHandle};
 use mercurious_runtime::Tasks;
-use world::{Behaviour, World, app, wishes};
 
 struct Run {
     tasks: Tasks,
