@@ -14,7 +14,7 @@ const INTRODUCTION: &str = "\
 `*.yaml`, `*.yml` and `*.json`), `-` for standard input, YAML or JSON, `List` objects too. Namespaces are accepted and need
 nothing done; any other kind than those below is refused by name.
 
-Every field that Kubernetes knows for these kinds is in one of these groups. A field in none of them is unknown and refused,
+Every field that is known for these kinds is in one of these groups. A field in none of them is unknown and refused,
 with the nearest known one.
 
 | group | meaning |
