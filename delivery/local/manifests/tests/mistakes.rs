@@ -262,6 +262,37 @@ kind: Service";
 }
 
 #[test]
+fn r16_a_service_does_not_select_across_namespaces() {
+    let service = "apiVersion: v1
+kind: Service
+metadata: {name: api, namespace: other}
+spec: {selector: {app: api}, ports: [{port: 80}]}
+---
+";
+    let manifests = parse(&format!("{service}{EVERYTHING}"), "app.yaml").expect("it reads");
+    assert_eq!(
+        manifests.validate().expect_err("a fault").to_string(),
+        "app.yaml:4:8: spec.selector: selects no Deployment's replicas in namespace other; write labels of a Deployment's spec.template.metadata"
+    );
+}
+
+#[test]
+fn r31_a_prefix_with_and_without_a_slash_at_its_end_has_one_owner_and_an_exact_path_another() {
+    let paths = "          - { path: /a, pathType: Prefix, backend: { service: { name: api, port: { number: 80 } } } }
+          - { path: /a/, pathType: PATH_TYPE, backend: { service: { name: api, port: { number: 80 } } } }
+          - { path: /exactly,";
+    let twice = broken("          - { path: /exactly,", &paths.replace("PATH_TYPE", "Prefix"));
+    assert!(twice.contains("/a/ is served by app.yaml:107:"), "{twice}");
+    let exact = EVERYTHING.replacen(
+        "          - { path: /exactly,",
+        &paths.replace("PATH_TYPE", "Exact"),
+        1,
+    );
+    let manifests = parse(&exact, "app.yaml").expect("it reads");
+    assert_eq!(manifests.validate(), Ok(()));
+}
+
+#[test]
 fn a_policy_that_cannot_be_used_is_a_fault() {
     let annotation = "  annotations: { mercurious.dev/order: newest }\n";
     insta::assert_snapshot!(
