@@ -380,6 +380,9 @@ async fn left_overs_are_ended_and_others_with_their_number_are_not() {
         .arg("1000")
         .spawn()
         .unwrap();
+    // A process is there a moment before its command line is.
+    let line = format!("/proc/{}/cmdline", half_made.id());
+    until("named", || fs::read(&line).is_ok_and(|text| text.starts_with(b"bwrap:"))).await;
     assert_eq!(reap_orphans(directory.path()).unwrap(), 2);
     assert!(!ours.wait().unwrap().success());
     assert!(!half_made.wait().unwrap().success());
