@@ -165,7 +165,7 @@ impl Controller {
                 if new >= desired || staying >= desired + surge {
                     break;
                 }
-                self.start_new(&revision, &wanted.image, &pulled);
+                self.start_new(&revision, &pulled);
             }
         }
         // Old ones that never became ready serve nobody; those that serve leave when enough others do.
@@ -273,13 +273,13 @@ impl Controller {
         }
     }
 
-    fn start_new(&mut self, revision: &str, image: &str, pulled: &PulledImage) {
+    fn start_new(&mut self, revision: &str, pulled: &PulledImage) {
         self.numbers += 1;
         let number = self.numbers;
         let seat = Seat::start(
             number,
             revision,
-            Template::new(&self.deployment, &self.surroundings, image, pulled),
+            Template::new(pulled),
             &self.deployment,
             &self.surroundings,
             (&self.inbox.0, &self.lines, &self.tasks),

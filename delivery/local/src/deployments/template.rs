@@ -36,7 +36,7 @@ impl Template {
         Digest::of(text.as_bytes()).short()[..10].to_owned()
     }
 
-    pub(super) fn new(_: &Deployment, _: &Surroundings, _: &str, pulled: &PulledImage) -> Self {
+    pub(super) fn new(pulled: &PulledImage) -> Self {
         Self { pulled: pulled.clone() }
     }
 
