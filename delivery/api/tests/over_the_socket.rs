@@ -2,12 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[expect(
-    dead_code,
-    unreachable_pub,
-    clippy::assigning_clones,
-    reason = "the engine's own tests use it as it is"
-)]
+#[expect(dead_code, unreachable_pub, reason = "the engine's own tests use it as it is")]
 #[path = "../../engine/tests/engine/world/mod.rs"]
 mod world;
 

@@ -1,5 +1,7 @@
 //! What went wrong with image policies once, and must not again.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use mercurious_core::{
     decide::Comparison,
     image::{Release, Tag},
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 
 const HASHES: &str = "^sha-[a-f0-9]+$";
 
-fn resource(annotations: Value, policy: Value, filter: Option<Value>) -> ImagePolicy {
+fn resource(annotations: &Value, policy: &Value, filter: Option<Value>) -> ImagePolicy {
     let mut spec = json!({ "imageRepositoryRef": { "name": "api-gateway" }, "policy": policy });
     if let Some(filter) = filter {
         spec["filterTags"] = filter;
@@ -25,8 +27,8 @@ fn resource(annotations: Value, policy: Value, filter: Option<Value>) -> ImagePo
 }
 
 fn read(
-    annotations: Value,
-    policy: Value,
+    annotations: &Value,
+    policy: &Value,
     pattern: Option<&str>,
 ) -> Result<(Policy, Vec<PolicyWarning>), PolicyError> {
     let filter = pattern.map(|pattern| json!({ "pattern": pattern }));
@@ -75,7 +77,7 @@ impl Numbers {
 #[test]
 fn r04_hash_tags_are_ordered_by_time_not_alphabet() {
     let alphabet = json!({ "alphabetical": { "order": "desc" } });
-    let (policy, warnings) = read(json!({}), alphabet, Some(HASHES)).unwrap();
+    let (policy, warnings) = read(&json!({}), &alphabet, Some(HASHES)).unwrap();
     assert_eq!(policy.order, Order::Newest);
     assert_eq!(codes(&warnings), ["HashesByTime"]);
 
@@ -114,24 +116,24 @@ fn r04_hash_tags_are_ordered_by_time_not_alphabet() {
 #[test]
 fn r04_the_letter_of_the_alphabet_is_there_for_those_who_ask() {
     let alphabet = || json!({ "alphabetical": { "order": "asc" } });
-    let (policy, warnings) = read(order("alphabetical"), alphabet(), Some(HASHES)).unwrap();
+    let (policy, warnings) = read(&order("alphabetical"), &alphabet(), Some(HASHES)).unwrap();
     assert_eq!(policy.order, Order::Alphabetical(SortOrder::Asc));
     assert_eq!(codes(&warnings), ["HashesByAlphabet"]);
 
-    let (policy, warnings) = read(order("newest"), alphabet(), Some(HASHES)).unwrap();
+    let (policy, warnings) = read(&order("newest"), &alphabet(), Some(HASHES)).unwrap();
     assert_eq!((policy.order, codes(&warnings)), (Order::Newest, vec![]));
 
     // A timestamp in the tag is what the alphabet is good for.
     let filter = json!({ "pattern": "^main-[a-f0-9]+-(?P<ts>[0-9]+)$", "extract": "$ts" });
     let (policy, warnings) =
-        Policy::from_resource(&resource(json!({}), alphabet(), Some(filter))).unwrap();
+        Policy::from_resource(&resource(&json!({}), &alphabet(), Some(filter))).unwrap();
     assert_eq!((policy.order, codes(&warnings)), (Order::Alphabetical(SortOrder::Asc), vec![]));
 }
 
 #[test]
 fn r05_a_policy_that_matches_no_tag_is_an_error_that_says_so() {
     let semver = json!({ "semver": { "range": ">=0.0.0" } });
-    let (policy, warnings) = read(json!({}), semver, Some(HASHES)).unwrap();
+    let (policy, warnings) = read(&json!({}), &semver, Some(HASHES)).unwrap();
     assert_eq!(codes(&warnings), ["NeverVersions"]);
 
     let selection = policy.select(&tags(&["sha-1628d4e", "sha-5a0ab7c", "latest"])).unwrap();
@@ -181,7 +183,7 @@ fn r06_an_unknown_field_under_policy_is_refused() {
 #[test]
 fn r07_a_pattern_without_anchors_is_warned_about() {
     let warned = |pattern: &str| {
-        let (_, warnings) = read(order("newest"), json!({}), Some(pattern)).unwrap();
+        let (_, warnings) = read(&order("newest"), &json!({}), Some(pattern)).unwrap();
         warnings.first().map(ToString::to_string)
     };
     assert_eq!(
@@ -228,13 +230,13 @@ fn r08_the_same_tag_with_another_digest_is_a_change() {
 
 #[test]
 fn r10_a_tag_format_and_a_filter_are_checked_together() {
-    let (policy, _) = read(order("newest"), json!({}), Some(HASHES)).unwrap();
+    let (policy, _) = read(&order("newest"), &json!({}), Some(HASHES)).unwrap();
     let tag = |text: &str| text.parse::<Tag>().unwrap();
     assert!(policy.takes_part(&tag("sha-1628d4ef00aa")));
     assert!(!policy.takes_part(&tag("main-abc1234")));
     assert_eq!(policy.matching(&tags(&["main-abc1234", "sha-1628d4e", "latest"])), ["sha-1628d4e"]);
 
-    let (policy, _) = read(order("alphabetical"), json!({}), Some(HASHES)).unwrap();
+    let (policy, _) = read(&order("alphabetical"), &json!({}), Some(HASHES)).unwrap();
     let selection = policy.select(&tags(&["main-abc1234"])).unwrap();
     assert_eq!(reason(&selection, "main-abc1234"), "does not match the filter `^sha-[a-f0-9]+$`");
     assert!(selection.chosen().is_err());
@@ -277,7 +279,7 @@ fn an_order_must_be_named_once_and_make_sense() {
         ),
     ] {
         let what = format!("{annotations} {policy} {pattern:?}");
-        let error = read(annotations, policy, pattern).unwrap_err().to_string();
+        let error = read(&annotations, &policy, pattern).unwrap_err().to_string();
         assert!(error.contains(expected), "{what}: {error}");
     }
 }
@@ -293,7 +295,7 @@ fn the_digest_order_follows_one_tag() {
         (both.clone(), json!({}), None),
         (both, alphabet(), Some("^(latest|edge)$")),
     ] {
-        let (policy, warnings) = read(annotations, policy, pattern).unwrap();
+        let (policy, warnings) = read(&annotations, &policy, pattern).unwrap();
         assert_eq!((&policy.order, warnings), (&latest, vec![]));
         assert_eq!(policy.only_tag().as_deref(), Some("latest"));
         assert_eq!(policy.describe(), "what the tag `latest` points at");
@@ -301,7 +303,7 @@ fn the_digest_order_follows_one_tag() {
         assert_eq!(selection.chosen(), Ok("latest"));
         assert_eq!(reason(&selection, "edge"), "is not the tag `latest` that is followed");
     }
-    let (policy, _) = read(json!({}), alphabet(), Some("^latest$")).unwrap();
+    let (policy, _) = read(&json!({}), &alphabet(), Some("^latest$")).unwrap();
     assert_eq!(policy.only_tag().as_deref(), Some("latest"));
 }
 
@@ -309,7 +311,7 @@ fn the_digest_order_follows_one_tag() {
 fn every_tag_is_given_its_reason() {
     let semver = json!({ "semver": { "range": ">=1.0.0 <2.0.0" } });
     let filter = json!({ "pattern": "^v?(.*)-amd64$", "extract": "$1" });
-    let (policy, _) = Policy::from_resource(&resource(json!({}), semver, Some(filter))).unwrap();
+    let (policy, _) = Policy::from_resource(&resource(&json!({}), &semver, Some(filter))).unwrap();
     let selection = policy
         .select(&tags(&[
             "latest",
@@ -360,7 +362,7 @@ fn every_release_is_given_its_reason() {
 
 #[test]
 fn one_key_that_is_no_number_fails_the_policy_and_is_named() {
-    let (policy, _) = read(json!({}), json!({ "numerical": {} }), Some("^build-.*$")).unwrap();
+    let (policy, _) = read(&json!({}), &json!({ "numerical": {} }), Some("^build-.*$")).unwrap();
     let error = policy.select(&tags(&["build-7", "latest"])).unwrap_err().to_string();
     assert!(error.starts_with("`build-7` is not a number"), "{error}");
     let newest = Policy::new(Order::Newest, None);
@@ -371,7 +373,7 @@ fn one_key_that_is_no_number_fails_the_policy_and_is_named() {
 fn a_template_that_says_nothing_is_warned_about() {
     let warned = |pattern: &str, extract: &str| {
         let filter = json!({ "pattern": pattern, "extract": extract });
-        let resource = resource(json!({}), json!({ "numerical": {} }), Some(filter));
+        let resource = resource(&json!({}), &json!({ "numerical": {} }), Some(filter));
         codes(&Policy::from_resource(&resource).unwrap().1)
     };
     assert_eq!(warned("^build-([0-9]+)$", "$1"), Vec::<&str>::new());

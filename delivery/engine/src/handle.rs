@@ -249,22 +249,21 @@ impl EngineHandle {
         let repository =
             self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
         let own = &repository.place.repository;
-        let reference = match text.contains('/') {
-            true => {
-                let reference: ImageReference =
-                    text.parse().map_err(|_| no_release(text, &repository.place))?;
-                if reference.repository() != own {
-                    return Err(AskError::ForeignRepository {
-                        reference: text.to_owned(),
-                        repository: own.to_string(),
-                    });
-                }
-                Some(reference)
+        let reference = if text.contains('/') {
+            let reference: ImageReference =
+                text.parse().map_err(|_| no_release(text, &repository.place))?;
+            if reference.repository() != own {
+                return Err(AskError::ForeignRepository {
+                    reference: text.to_owned(),
+                    repository: own.to_string(),
+                });
             }
-            false => None,
+            Some(reference)
+        } else {
+            None
         };
         let locator = reference.as_ref().map_or_else(|| text.to_owned(), ImageReference::locator);
-        if let Some(release) = self.known_release(seat, repository, &locator) {
+        if let Some(release) = Self::known_release(seat, repository, &locator) {
             return Ok(release);
         }
         let source = &self.inner.ports.source;
@@ -289,12 +288,7 @@ impl EngineHandle {
     }
 
     /// A release that was seen or deployed before, by tag, or by the beginning of its commit or digest.
-    fn known_release(
-        &self,
-        seat: &AppSeat,
-        repository: &RepositorySeat,
-        text: &str,
-    ) -> Option<Release> {
+    fn known_release(seat: &AppSeat, repository: &RepositorySeat, text: &str) -> Option<Release> {
         let seen = repository.state.borrow().seen.clone();
         let hex =
             text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha-")).unwrap_or(text);

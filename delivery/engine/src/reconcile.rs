@@ -53,7 +53,7 @@ struct Memory {
 }
 
 /// The world is looked at no less often than this, whatever is reported.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// So many steps in a row may change something before the next waits a moment: a guard against a home that
 /// never settles.
@@ -289,6 +289,7 @@ impl Reconciler {
             .await
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a step's whole outcome, told in one place")]
     /// Shows the decision to people; tells listeners when it is another one.
     fn report(
         &self,
@@ -372,7 +373,7 @@ impl Reconciler {
                     .collect();
             }
             WorkloadState::Missing { target } => {
-                view.problems.push(format!("{target} does not exist"))
+                view.problems.push(format!("{target} does not exist"));
             }
             WorkloadState::NoContainer { message } | WorkloadState::Unreadable { message } => {
                 view.problems.push(message.clone());

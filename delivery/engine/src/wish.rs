@@ -158,12 +158,14 @@ impl Wishes {
         repositories: &BTreeMap<ObjectName, ImageRepository>,
     ) -> Result<Option<Wish>, WishError> {
         let spec = &auto_deploy.spec;
-        let policy_name = refer(&spec.policy_ref.namespace, &spec.policy_ref.name, &name.namespace);
+        let policy_name =
+            refer(spec.policy_ref.namespace.as_deref(), &spec.policy_ref.name, &name.namespace);
         let Some(policy_object) = policies.get(&policy_name) else {
             return Err(WishError::NoPolicy { auto_deploy: name.clone(), policy: policy_name });
         };
         let reference = &policy_object.spec.image_repository_ref;
-        let repository_name = refer(&reference.namespace, &reference.name, &policy_name.namespace);
+        let repository_name =
+            refer(reference.namespace.as_deref(), &reference.name, &policy_name.namespace);
         if !repositories.contains_key(&repository_name) {
             return Err(WishError::NoRepository {
                 policy: policy_name,
@@ -221,6 +223,6 @@ fn repository_wish(
     })
 }
 
-fn refer(namespace: &Option<String>, name: &str, own: &str) -> ObjectName {
-    ObjectName::new(namespace.as_deref().unwrap_or(own), name)
+fn refer(namespace: Option<&str>, name: &str, own: &str) -> ObjectName {
+    ObjectName::new(namespace.unwrap_or(own), name)
 }

@@ -29,7 +29,7 @@ pub enum DataDirectoryError {
         source: std::io::Error,
     },
     /// Another engine has it open.
-    #[error("another `mercurious up`{} uses {root}; stop it, or name another directory with --data-dir", by(.pid))]
+    #[error("another `mercurious up`{} uses {root}; stop it, or name another directory with --data-dir", by(*.pid))]
     Locked {
         /// Which directory.
         root: PathBuf,
@@ -38,7 +38,7 @@ pub enum DataDirectoryError {
     },
 }
 
-fn by(pid: &Option<u32>) -> String {
+fn by(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 

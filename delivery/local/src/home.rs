@@ -97,9 +97,9 @@ pub struct Home {
 }
 
 /// Garbage in the embedded registry and among unpacked images is collected this often.
-const COLLECT_EVERY: Duration = Duration::from_secs(3600);
+const COLLECT_EVERY: Duration = Duration::from_hours(1);
 /// What was pushed this recently is never garbage.
-const GRACE: Duration = Duration::from_secs(3600);
+const GRACE: Duration = Duration::from_hours(1);
 
 impl Home {
     /// Starts everything on these tasks; it ends when they are stopped.
@@ -147,7 +147,7 @@ impl Home {
         });
 
         let proxy = FrontProxy::new(tasks.clone(), ProxySettings::default());
-        let network = Network::open(proxy, &manifests, settings.listen, &store).await?;
+        let network = Network::open(proxy, &manifests, settings.listen, &store)?;
         let (isolation, isolation_warning) = if settings.no_sandbox {
             let warning =
                 "--no-sandbox: images run as plain processes, with no isolation".to_owned();

@@ -22,8 +22,11 @@ pub struct OciImageSource {
     platform: Platform,
     build: Box<dyn Fn() -> RegistryClientBuilder + Send + Sync>,
     /// One client per extra certificate authority; almost always just one in all.
-    clients: Mutex<BTreeMap<(Option<ObjectName>, Option<String>), RegistryClient>>,
+    clients: Mutex<BTreeMap<Trust, RegistryClient>>,
 }
+
+/// The Secret with an extra certificate authority, and the host to which plain HTTP is allowed.
+type Trust = (Option<ObjectName>, Option<String>);
 
 impl std::fmt::Debug for OciImageSource {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

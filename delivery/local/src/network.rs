@@ -39,7 +39,7 @@ impl Network {
     ///
     /// A Service's port is its `nodePort` where it has one, else the port it was given the last time, else a
     /// free one.
-    pub(crate) async fn open(
+    pub(crate) fn open(
         proxy: FrontProxy,
         manifests: &Manifests,
         listen: SocketAddr,

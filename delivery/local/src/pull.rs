@@ -69,12 +69,11 @@ impl Puller {
             secrets.iter().map(|name| ObjectName::new(namespace, name)).collect();
         let keychain = self.credentials.keychain(&names).map_err(|error| failed(&error))?;
         let repository = image.repository();
-        let digest = match image.digest() {
-            Some(digest) => digest.clone(),
-            None => {
-                let head = self.client.head(repository, &image.locator(), &keychain).await;
-                head.map_err(|error| failed(&error))?.digest
-            }
+        let digest = if let Some(digest) = image.digest() {
+            digest.clone()
+        } else {
+            let head = self.client.head(repository, &image.locator(), &keychain).await;
+            head.map_err(|error| failed(&error))?.digest
         };
         let resolved = self
             .client

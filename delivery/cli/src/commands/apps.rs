@@ -365,7 +365,7 @@ impl Session<'_> {
                 | Reason::ContainerMissing
                 | Reason::Paused
                 | Reason::Failed => {
-                    add(view.decision.message.clone(), "mercurious explain NAME tells more")
+                    add(view.decision.message.clone(), "mercurious explain NAME tells more");
                 }
                 _ => {}
             }

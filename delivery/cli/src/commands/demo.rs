@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// So long a step may take before the demo gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One image that is pushed, and what must become of it.
 struct Step {
@@ -142,7 +142,7 @@ impl Stage {
             format!("{} is {}held", step.version, if held { "" } else { "not " }),
         );
         let what = if held { format!("{end}, held") } else { end.to_string() };
-        self.row(step.version, step.what, &what, seconds, &before).await;
+        self.row(step.version, step.what, &what, seconds, &before);
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Stage {
         let stays = status.running.is_some_and(|now| now.digest != running.digest);
         self.expect(stays, "the rollback was undone".to_owned());
         let seconds = seen.map(|seen| seen.saturating_duration_since(asked));
-        self.row("v5 → v2", "a person rolls back", "Succeeded, v5 held", seconds, &before).await;
+        self.row("v5 → v2", "a person rolls back", "Succeeded, v5 held", seconds, &before);
         Ok(())
     }
 
@@ -210,7 +210,7 @@ impl Stage {
         report.map_or((0, 0), |report| (report.sent, report.failed))
     }
 
-    async fn row(
+    fn row(
         &mut self,
         step: &str,
         what: &str,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// So long a first look at a large repository may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<()> {
     let repository: Repository =

@@ -20,7 +20,7 @@ use crate::{
 pub(crate) const LAUNCHER: &str = "__launch";
 
 /// Replicas get this long to finish what they do when everything stops.
-const STOP_DEADLINE: Duration = Duration::from_secs(60);
+const STOP_DEADLINE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
     let root = settings::data_directory(globals)?;

@@ -91,24 +91,21 @@ impl Round<'_> {
         for tag in anchors {
             let digest = self.source.head(self.place, tag.as_str()).await?;
             changed |= self.seen.anchors.get(&tag) != digest.as_ref();
-            match digest {
-                Some(digest) => {
-                    if self.seen.tags.contains_key(&tag) || self.is_followed(&tag) {
-                        self.seen.tags.insert(tag.clone(), Some(digest.clone()));
-                    }
-                    if tag == latest() {
-                        self.seen.no_latest = false;
-                    }
-                    self.moved.remove(&tag);
-                    self.seen.anchors.insert(tag, digest);
+            if let Some(digest) = digest {
+                if self.seen.tags.contains_key(&tag) || self.is_followed(&tag) {
+                    self.seen.tags.insert(tag.clone(), Some(digest.clone()));
                 }
-                None => {
-                    if tag == latest() {
-                        self.seen.no_latest = true;
-                    }
-                    self.seen.anchors.remove(&tag);
-                    self.seen.tags.remove(&tag);
+                if tag == latest() {
+                    self.seen.no_latest = false;
                 }
+                self.moved.remove(&tag);
+                self.seen.anchors.insert(tag, digest);
+            } else {
+                if tag == latest() {
+                    self.seen.no_latest = true;
+                }
+                self.seen.anchors.remove(&tag);
+                self.seen.tags.remove(&tag);
             }
         }
         Ok(changed)

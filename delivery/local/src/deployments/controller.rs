@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use mercurious_core::{
     decide::Evidence,
@@ -76,9 +76,10 @@ impl ImageState {
 
 /// The first wait after a failed pull or a second crash; doubles up to [`LONGEST_BACKOFF`].
 const BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
 impl Controller {
+    #[expect(clippy::too_many_arguments, reason = "the channels of one place that calls it")]
     pub(crate) fn new(
         deployment: Deployment,
         surroundings: Surroundings,
@@ -115,7 +116,7 @@ impl Controller {
             let wanted = self.wanted.borrow_and_update().clone();
             let again_at = self.work(&wanted);
             self.report(&wanted);
-            let again_at = again_at.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            let again_at = again_at.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
             tokio::select! {
                 () = stopping.cancelled() => break,
                 () = tokio::time::sleep_until(again_at) => {}
@@ -146,7 +147,7 @@ impl Controller {
                 if until <= now {
                     self.start_again(index);
                 } else {
-                    again = earliest(again, until);
+                    again = Some(earliest(again, until));
                 }
             }
         }
@@ -173,7 +174,7 @@ impl Controller {
         for seat in self.seats.iter().filter(|seat| !seat.is_leaving()) {
             match seat.available_at(steady) {
                 Some(at) if at <= now => available += 1,
-                Some(at) => again = earliest(again, at),
+                Some(at) => again = Some(earliest(again, at)),
                 None => {}
             }
         }
@@ -338,10 +339,10 @@ impl Controller {
 
     /// Drains and stops every replica: the home ends.
     async fn drain_all(&mut self) {
-        let mut leaving: BTreeMap<u64, ()> = BTreeMap::new();
+        let mut leaving = BTreeSet::new();
         for seat in &mut self.seats {
             seat.leave(&self.deployment, &self.surroundings, &self.inbox.0, &self.tasks);
-            leaving.insert(seat.number, ());
+            leaving.insert(seat.number);
         }
         while !leaving.is_empty() {
             match self.inbox.1.recv().await {
@@ -355,8 +356,8 @@ impl Controller {
     }
 }
 
-fn earliest(left: Option<Instant>, right: Instant) -> Option<Instant> {
-    Some(left.map_or(right, |left| left.min(right)))
+fn earliest(left: Option<Instant>, right: Instant) -> Instant {
+    left.map_or(right, |left| left.min(right))
 }
 
 /// 0.5 s, 1 s, 2 s … at most five minutes.

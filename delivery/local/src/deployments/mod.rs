@@ -165,20 +165,25 @@ impl Deployments {
         Ok(Self { inner: Arc::new(Inner { seats, store: store.clone(), changes }) })
     }
 
-    fn seat(&self, target: &Target) -> Result<&Seat, WorkloadState> {
-        let missing =
-            || WorkloadState::Missing { target: format!("{} {}", target.kind, target.workload) };
+    fn seat(&self, target: &Target) -> Result<&Seat, Box<WorkloadState>> {
+        let missing = || {
+            Box::new(WorkloadState::Missing {
+                target: format!("{} {}", target.kind, target.workload),
+            })
+        };
         if target.kind != "Deployment" {
             return Err(missing());
         }
         let seat = self.inner.seats.get(&target.workload).ok_or_else(missing)?;
         match &target.container {
-            Some(wanted) if *wanted != seat.container => Err(WorkloadState::NoContainer {
-                message: format!(
-                    "Deployment {} has no container {wanted}; it has {}",
-                    target.workload, seat.container
-                ),
-            }),
+            Some(wanted) if *wanted != seat.container => {
+                Err(Box::new(WorkloadState::NoContainer {
+                    message: format!(
+                        "Deployment {} has no container {wanted}; it has {}",
+                        target.workload, seat.container
+                    ),
+                }))
+            }
             _ => Ok(seat),
         }
     }
@@ -211,7 +216,7 @@ impl Workloads for Deployments {
     async fn observe(&self, target: &Target) -> WorkloadState {
         let seat = match self.seat(target) {
             Ok(seat) => seat,
-            Err(state) => return state,
+            Err(state) => return *state,
         };
         let wanted = seat.wanted.borrow().clone();
         let reported = seat.reported.borrow().clone();

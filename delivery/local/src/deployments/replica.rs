@@ -389,12 +389,11 @@ impl Run {
             Ok(client) => client,
             Err(error) => return format!("probes cannot be asked: {error}"),
         };
-        if let Some(startup) = &self.plan.startup {
-            if let Err(message) =
+        if let Some(startup) = &self.plan.startup
+            && let Err(message) =
                 self.until(&client, startup, Verdict::Yes, startup.failure_threshold).await
-            {
-                return format!("startup probe: {message}");
-            }
+        {
+            return format!("startup probe: {message}");
         }
         let readiness = async {
             let Some(spec) = &self.plan.readiness else {

@@ -150,7 +150,7 @@ impl FakeHome {
 
     /// What a person does with kubectl or by hand.
     pub fn set_image(&self, image: &str) {
-        *self.image.lock().unwrap() = image.to_owned();
+        image.clone_into(&mut self.image.lock().unwrap());
         self.progress.store(0, Ordering::SeqCst);
         let _ = self.changes.send(workload());
     }
