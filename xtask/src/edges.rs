@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 /// Each crate with the crates of this workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("mercurious-runtime", &[]),
     ("mercurious-core", &[]),
     ("mercurious-registry", &["core", "runtime"]),
@@ -15,6 +15,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("mercurious-manifests", &["core"]),
     ("mercurious-proxy", &["runtime"]),
     ("mercurious-sandbox", &["core", "runtime"]),
+    ("mercurious-load", &["runtime"]),
     (
         "mercurious-local",
         &["core", "registry", "engine", "runtime", "distribution", "manifests", "proxy", "sandbox"],
@@ -27,6 +28,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "builder",
             "core",
             "engine",
+            "load",
             "local",
             "manifests",
             "registry",

@@ -4,7 +4,6 @@ mod cli;
 mod commands;
 mod example_server;
 mod failure;
-mod load;
 mod output;
 mod settings;
 

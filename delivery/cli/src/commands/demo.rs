@@ -9,6 +9,7 @@ use mercurious_core::{
     rollout::{Actor, Phase},
 };
 use mercurious_engine::AutoDeployView;
+use mercurious_load::{Load, LoadHandle, LoadReport, LoadSettings, watch_until_version};
 use mercurious_local::Home;
 use mercurious_registry::{Keychain, RegistryClient};
 use mercurious_runtime::Tasks;
@@ -18,7 +19,6 @@ use crate::{
     cli::{DemoArgs, UpArgs},
     commands::up,
     failure::Failure,
-    load::{Load, LoadHandle, LoadReport, LoadSettings, watch_until_version},
     output::{print, say, table},
 };
 
@@ -117,10 +117,7 @@ impl Stage {
         say(format!("\n== {}: {}", step.version, step.what));
         let before = self.counts();
         let (digest, pushed) = self.push(index, step).await?;
-        if self.load.is_none() {
-            self.ended(&digest).await?;
-            self.load = Some(Load::start(&self.url(), LoadSettings::default())?);
-        }
+        let first = self.load.is_none();
         let (end, seconds) = if step.good {
             let seen = watch_until_version(&self.url(), step.version, PATIENCE).await.ok();
             let phase = self.ended(&digest).await?;
@@ -129,6 +126,9 @@ impl Stage {
             let phase = self.ended(&digest).await?;
             (phase, Some(pushed.elapsed()))
         };
+        if first {
+            self.load = Some(Load::start(&self.url(), LoadSettings::default())?);
+        }
         let wanted = if step.good { Phase::Succeeded } else { Phase::RolledBack };
         self.expect(end == wanted, format!("{} ended {end}, wanted {wanted}", step.version));
         let held = self

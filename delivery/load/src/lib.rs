@@ -9,25 +9,30 @@
 mod connection;
 mod report;
 mod run;
+mod stream;
 mod watch;
 
 use std::time::Duration;
 
-pub(crate) use report::LoadReport;
-pub(crate) use run::{Load, LoadHandle};
-pub(crate) use watch::watch_until_version;
+use connection::Target;
+use mercurious_runtime::Tasks;
+
+pub use report::{Failure, Latencies, LoadReport, VersionSeen};
+pub use run::{Load, LoadHandle};
+pub use stream::{EventStream, StreamEnd, StreamError};
+pub use watch::{WatchError, watch_until_version};
 
 /// How much is sent, and over what.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LoadSettings {
+pub struct LoadSettings {
     /// Connections that are kept between requests.
-    pub(crate) keep_alive_connections: usize,
+    pub keep_alive_connections: usize,
     /// Requests a second that open a connection of their own.
-    pub(crate) fresh_per_second: f64,
+    pub fresh_per_second: f64,
     /// All requests a second, fresh ones included.
-    pub(crate) total_per_second: f64,
+    pub total_per_second: f64,
     /// How long one request may take, its connection included.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
 impl Default for LoadSettings {
@@ -41,9 +46,15 @@ impl Default for LoadSettings {
     }
 }
 
+/// One request on a connection of its own: the first line of a good answer, or what went wrong.
+pub async fn ask(url: &str, deadline: Duration) -> Result<String, String> {
+    let target = Target::parse(url).map_err(|error| error.to_string())?;
+    connection::ask_afresh(&target, &Tasks::new(), deadline).await
+}
+
 /// Why no load can be sent.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum TargetError {
+pub enum TargetError {
     /// Not a URL that this module sends to.
     #[error("`{url}` is not a plain http:// URL with a host")]
     Url {

@@ -3,14 +3,14 @@ use std::time::Duration;
 use mercurious_runtime::Tasks;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{
+use crate::{
     TargetError,
     connection::{Target, ask_afresh},
 };
 
 /// Why a version was not seen.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WatchError {
+pub enum WatchError {
     /// Nowhere to look.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Asks until the first line of the answer has `version` as its first word, or as the whole line; returns the
 /// moment. Every look opens a connection of its own, as a new user would.
-pub(crate) async fn watch_until_version(
+pub async fn watch_until_version(
     url: &str,
     version: &str,
     deadline: Duration,

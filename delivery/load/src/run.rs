@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
-use super::{
+use crate::{
     LoadReport, LoadSettings, TargetError,
     connection::{Connection, Target, ask_afresh, timed_out},
 };
@@ -19,11 +19,11 @@ const MOST_FRESH: usize = 512;
 
 /// A source of requests.
 #[derive(Debug)]
-pub(crate) struct Load;
+pub struct Load;
 
 impl Load {
     /// Begins to send to `url`, at once and until [`LoadHandle::stop`].
-    pub(crate) fn start(url: &str, settings: LoadSettings) -> Result<LoadHandle, TargetError> {
+    pub fn start(url: &str, settings: LoadSettings) -> Result<LoadHandle, TargetError> {
         let sending = Sending {
             target: Target::parse(url)?,
             timeout: settings.timeout,
@@ -54,18 +54,18 @@ fn period(per_second: f64) -> Option<Duration> {
 
 /// A load that is being sent.
 #[derive(Debug)]
-pub(crate) struct LoadHandle {
+pub struct LoadHandle {
     sending: Sending,
 }
 
 impl LoadHandle {
     /// What was seen so far.
-    pub(crate) fn snapshot(&self) -> LoadReport {
+    pub fn snapshot(&self) -> LoadReport {
         self.sending.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends no more, waits for the answers still due (each has its deadline) and reports.
-    pub(crate) async fn stop(self) -> LoadReport {
+    pub async fn stop(self) -> LoadReport {
         self.sending.end.cancel();
         self.sending.tasks.shut_down(self.sending.timeout + Duration::from_secs(1)).await;
         self.snapshot()

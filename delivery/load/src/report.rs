@@ -4,47 +4,47 @@ use tokio::time::Instant;
 
 /// What a load saw, so far or in the end.
 #[derive(Clone, Debug)]
-pub(crate) struct LoadReport {
+pub struct LoadReport {
     /// When the first request could be sent.
-    pub(crate) started: Instant,
+    pub started: Instant,
     /// Requests that ended, well or not.
-    pub(crate) sent: u64,
+    pub sent: u64,
     /// Those answered with 2xx, completely.
-    pub(crate) ok: u64,
+    pub ok: u64,
     /// Those that were not.
-    pub(crate) failed: u64,
+    pub failed: u64,
     /// The first of the failures.
-    pub(crate) failures: Vec<Failure>,
+    pub failures: Vec<Failure>,
     /// The first lines of the answers, in the order of their first appearance.
-    pub(crate) versions: Vec<VersionSeen>,
+    pub versions: Vec<VersionSeen>,
     /// Of the good answers.
-    pub(crate) latencies: Latencies,
+    pub latencies: Latencies,
 }
 
 /// One request that was not answered well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub struct Failure {
     /// When it was known.
-    pub(crate) at: Instant,
+    pub at: Instant,
     /// Since the start of the load.
-    pub(crate) after: Duration,
+    pub after: Duration,
     /// Whether it had a connection of its own.
-    pub(crate) is_fresh: bool,
+    pub is_fresh: bool,
     /// What went wrong.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 /// A version that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct VersionSeen {
+pub struct VersionSeen {
     /// The first line of its answer.
-    pub(crate) version: String,
+    pub version: String,
     /// The end of its first answer.
-    pub(crate) first: Instant,
+    pub first: Instant,
     /// The end of its last answer.
-    pub(crate) last: Instant,
+    pub last: Instant,
     /// How many answers.
-    pub(crate) answers: u64,
+    pub answers: u64,
 }
 
 /// Failures kept for the report: enough to see a pattern.
@@ -53,7 +53,7 @@ const MOST_FAILURES: usize = 20;
 const MOST_VERSIONS: usize = 100;
 
 impl LoadReport {
-    pub(super) fn new(started: Instant) -> Self {
+    pub(crate) fn new(started: Instant) -> Self {
         Self {
             started,
             sent: 0,
@@ -65,7 +65,7 @@ impl LoadReport {
         }
     }
 
-    pub(super) fn record(
+    pub(crate) fn record(
         &mut self,
         sent: Instant,
         is_fresh: bool,
@@ -124,7 +124,7 @@ impl fmt::Display for LoadReport {
 
 /// Counts by size, each bucket some 3 % wide: memory does not grow with the length of a load.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Latencies {
+pub struct Latencies {
     buckets: Vec<u64>,
     count: u64,
     longest: Duration,
@@ -145,7 +145,7 @@ impl Latencies {
     }
 
     /// The time within which this share (0 to 1) of the requests was answered; none if there were none.
-    pub(crate) fn quantile(&self, share: f64) -> Option<Duration> {
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
         let rank = ((self.count as f64 * share).ceil() as u64).max(1);
         let mut below = 0;
         for (bucket, count) in self.buckets.iter().enumerate() {
@@ -158,7 +158,7 @@ impl Latencies {
     }
 
     /// The longest of all, exactly.
-    pub(crate) fn longest(&self) -> Option<Duration> {
+    pub fn longest(&self) -> Option<Duration> {
         (self.count > 0).then_some(self.longest)
     }
 }

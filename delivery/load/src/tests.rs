@@ -6,7 +6,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{Load, LoadReport, LoadSettings, TargetError, watch::WatchError, watch_until_version};
+use crate::{
+    EventStream, Load, LoadReport, LoadSettings, TargetError, watch::WatchError,
+    watch_until_version,
+};
 
 /// A server that treats its n-th connection by `script(n)`: answers, in order, then the connection is closed.
 async fn server(tasks: &Tasks, script: fn(usize) -> Vec<&'static str>) -> SocketAddr {
@@ -125,5 +128,31 @@ fn only_plain_http_is_a_target() {
     for url in ["https://x/", "x", "/path", ""] {
         let refused = Load::start(url, LoadSettings::default()).map(drop);
         assert_eq!(refused, Err(TargetError::Url { url: url.to_owned() }));
+    }
+}
+
+const EVENTS: &str =
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n0\r\n\r\n";
+const EVENTS_CUT: &str =
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
+
+#[tokio::test]
+async fn a_stream_that_is_cut_is_told_from_one_that_ends() {
+    for (answer, is_clean) in [(EVENTS, true), (EVENTS_CUT, false), (BAD, false)] {
+        let tasks = Tasks::new();
+        let address = match answer {
+            EVENTS => server(&tasks, |_| vec![EVENTS]).await,
+            EVENTS_CUT => server(&tasks, |_| vec![EVENTS_CUT]).await,
+            _ => server(&tasks, |_| vec![BAD]).await,
+        };
+        let url = format!("http://{address}/events");
+        let opened = EventStream::open(&url, Duration::from_secs(5), &tasks).await;
+        match opened {
+            Ok(stream) => {
+                let end = stream.ended(Duration::from_secs(5)).await;
+                assert_eq!((end.events, end.fault.is_none()), (1, is_clean), "{end:?}");
+            }
+            Err(error) => assert!(answer == BAD && error.to_string().contains("503"), "{error}"),
+        }
     }
 }

@@ -1,16 +1,21 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{Request, Uri, body::Bytes, client::conn::http1, header};
+use hyper::{
+    Request, Response, Uri,
+    body::{Bytes, Incoming},
+    client::conn::http1,
+    header,
+};
 use hyper_util::rt::TokioIo;
 use mercurious_runtime::Tasks;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::TargetError;
+use crate::TargetError;
 
 /// Where requests go.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     address: String,
     host: String,
     path: String,
@@ -20,7 +25,7 @@ pub(super) struct Target {
 const LONGEST_BODY: usize = 1 << 20;
 
 impl Target {
-    pub(super) fn parse(url: &str) -> Result<Self, TargetError> {
+    pub(crate) fn parse(url: &str) -> Result<Self, TargetError> {
         let refused = || TargetError::Url { url: url.to_owned() };
         let uri: Uri = url.parse().map_err(|_| refused())?;
         if uri.scheme_str() != Some("http") {
@@ -37,12 +42,12 @@ impl Target {
 
 /// One connection of HTTP/1.1, which may be kept.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     sender: http1::SendRequest<Empty<Bytes>>,
 }
 
 impl Connection {
-    pub(super) async fn open(target: &Target, tasks: &Tasks) -> Result<Self, String> {
+    pub(crate) async fn open(target: &Target, tasks: &Tasks) -> Result<Self, String> {
         let stream = TcpStream::connect(&target.address)
             .await
             .map_err(|error| format!("could not connect: {error}"))?;
@@ -58,22 +63,13 @@ impl Connection {
     }
 
     /// Whether another request can go over it: false once the server has closed it.
-    pub(super) async fn is_open(&mut self) -> bool {
+    pub(crate) async fn is_open(&mut self) -> bool {
         self.sender.ready().await.is_ok()
     }
 
     /// Sends one request and reads its whole answer: the first line of a good one, or what went wrong.
-    pub(super) async fn ask(&mut self, target: &Target) -> Result<String, String> {
-        let request = Request::get(target.path.as_str())
-            .header(header::HOST, target.host.as_str())
-            .header(header::USER_AGENT, "mercurious-load")
-            .body(Empty::new())
-            .map_err(|error| format!("not a request: {error}"))?;
-        let response = self
-            .sender
-            .send_request(request)
-            .await
-            .map_err(|error| format!("no answer: {}", with_causes(&error)))?;
+    pub(crate) async fn ask(&mut self, target: &Target) -> Result<String, String> {
+        let response = self.send(target).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LONGEST_BODY)
             .collect()
@@ -93,10 +89,23 @@ impl Connection {
             Err(format!("status {}: {}", status.as_u16(), line.trim()))
         }
     }
+
+    /// Sends one request; its answer, whose body is still to be read.
+    pub(crate) async fn send(&mut self, target: &Target) -> Result<Response<Incoming>, String> {
+        let request = Request::get(target.path.as_str())
+            .header(header::HOST, target.host.as_str())
+            .header(header::USER_AGENT, "mercurious-load")
+            .body(Empty::new())
+            .map_err(|error| format!("not a request: {error}"))?;
+        self.sender
+            .send_request(request)
+            .await
+            .map_err(|error| format!("no answer: {}", with_causes(&error)))
+    }
 }
 
 /// One request over a connection of its own.
-pub(super) async fn ask_afresh(
+pub(crate) async fn ask_afresh(
     target: &Target,
     tasks: &Tasks,
     deadline: Duration,
@@ -105,11 +114,11 @@ pub(super) async fn ask_afresh(
     timeout(deadline, asked).await.unwrap_or_else(|_| Err(timed_out(deadline)))
 }
 
-pub(super) fn timed_out(deadline: Duration) -> String {
+pub(crate) fn timed_out(deadline: Duration) -> String {
     format!("no answer within {deadline:?}")
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
