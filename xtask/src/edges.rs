@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 /// Each crate with the crates of this workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("mercurious-runtime", &[]),
     ("mercurious-core", &[]),
     ("mercurious-registry", &["core", "runtime"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("mercurious-proxy", &["runtime"]),
     ("mercurious-sandbox", &["core", "runtime"]),
     ("mercurious-load", &["runtime"]),
+    ("mercurious-trials", &["api", "core", "engine", "load", "runtime"]),
     (
         "mercurious-local",
         &["core", "registry", "engine", "runtime", "distribution", "manifests", "proxy", "sandbox"],

@@ -1,0 +1,38 @@
+use mercurious_core::image::Digest;
+
+/// An image of the example server.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// What it answers.
+    pub version: String,
+    /// Seconds after the first build of all: its place in time.
+    pub built: u32,
+    /// Variables of the example server, as `EXAMPLE_CRASH_AFTER`.
+    pub knobs: Vec<(&'static str, String)>,
+}
+
+/// When the first image was built, in seconds since 1970.
+const FIRST_BUILD: i64 = 1_750_000_000;
+
+impl Image {
+    /// One with nothing wrong, the `number`-th in time.
+    pub fn good(number: u32) -> Self {
+        Self { version: format!("v{number}"), built: number, knobs: Vec::new() }
+    }
+
+    /// The same with a knob turned.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.knobs.push((name, value.to_owned()));
+        self
+    }
+
+    /// A commit that only this version has; its order says nothing about time.
+    pub fn commit(&self) -> String {
+        Digest::of(self.version.as_bytes()).hex()[..40].to_owned()
+    }
+
+    pub(crate) fn created(&self) -> i64 {
+        FIRST_BUILD + 60 * i64::from(self.built)
+    }
+}

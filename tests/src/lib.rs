@@ -1,0 +1,22 @@
+//! Starts the real program as a process, pushes real images into it, kills it, and looks at what is left.
+//!
+//! **Flow.** [`Wish`] writes the manifests of one Deployment with its policy; [`Home::start`] runs `mercurious up` on
+//! them in a temporary directory; [`Home::push`] makes and pushes an image of the program's own example server with
+//! `mercurious publish`; [`Home::until`] waits for the engine to say something.
+//!
+//! **Guarantees.** Every process of a home carries a mark in its environment, so that [`Home::processes`] finds
+//! what a killed engine left. Dropping a home kills it.
+//!
+//! **Caveats.** The program is looked for beside the test's own executable: build it first, as `cargo xtask test` does.
+
+mod home;
+mod image;
+mod marked;
+mod program;
+mod wish;
+
+pub use home::Home;
+pub use image::Image;
+pub use marked::Process;
+pub use program::Program;
+pub use wish::Wish;

@@ -1,0 +1,61 @@
+//! The main job through real processes: pushed images run, bad ones are taken back, and none is tried again.
+
+use std::time::Duration;
+
+use mercurious_api::Change;
+use mercurious_core::rollout::Phase;
+use mercurious_load::{EventStream, Load, LoadSettings, ask};
+use mercurious_runtime::Tasks;
+use mercurious_trials::{Home, Image, Program, Wish};
+
+#[tokio::test]
+async fn a_switch_loses_no_request_and_ends_streams_cleanly() {
+    let wish = Wish { grace_seconds: 4, ..Wish::default() };
+    let home = Home::start(&Program::built().unwrap(), wish).await.unwrap();
+    let (first, _) = home.push(&Image::good(1)).await.unwrap();
+    home.until("v1", |view| ran(view, &first, Phase::Succeeded)).await.unwrap();
+    let load = Load::start(&home.url("/"), LoadSettings::default()).unwrap();
+    let tasks = Tasks::new();
+    let patience = Duration::from_mins(1);
+    let stream = EventStream::open(&home.url("/events"), patience, &tasks).await.unwrap();
+    let slow_url = home.url("/slow?ms=2500");
+    let slow = ask(&slow_url, patience);
+    let switch = async {
+        let (second, _) = home.push(&Image::good(2)).await.unwrap();
+        home.until("v2", |view| ran(view, &second, Phase::Succeeded)).await.unwrap();
+    };
+    let (slow, ()) = tokio::join!(slow, switch);
+    assert!(slow.as_ref().is_ok_and(|answer| answer.starts_with("v1 ")), "{slow:?}");
+    let end = stream.ended(patience).await;
+    assert!(end.fault.is_none() && end.events > 0, "{end:?}");
+    let report = load.stop().await;
+    assert_eq!(report.failed, 0, "{:?}", report.failures);
+}
+
+#[tokio::test]
+async fn a_crashing_release_is_taken_back_and_its_hold_outlives_a_kill() {
+    let mut home = Home::start(&Program::built().unwrap(), Wish::default()).await.unwrap();
+    let (good, _) = home.push(&Image::good(1)).await.unwrap();
+    home.until("v1", |view| ran(view, &good, Phase::Succeeded)).await.unwrap();
+    let bad = Image::good(2).with("EXAMPLE_CRASH_ON_START", "true");
+    let (bad, _) = home.push(&bad).await.unwrap();
+    home.until("v2 taken back", |view| ran(view, &bad, Phase::RolledBack)).await.unwrap();
+
+    home.kill().unwrap();
+    home.gone().await.unwrap();
+    home.resume().await.unwrap();
+    let view = home.client().change(Home::NAME, "scan", &Change::default()).await.unwrap();
+    let status = view.object.status.unwrap();
+    assert!(status.holds.iter().any(|hold| hold.digest == bad), "{status:?}");
+    assert_eq!(status.running.unwrap().digest, good);
+    assert!(status.rollout.is_none());
+}
+
+fn ran(
+    view: &mercurious_engine::AutoDeployView,
+    digest: &mercurious_core::image::Digest,
+    phase: Phase,
+) -> bool {
+    let history = view.object.status.iter().flat_map(|status| &status.history);
+    history.into_iter().any(|attempt| attempt.release.digest == *digest && attempt.phase == phase)
+}
