@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use mercurious_api::ApiClient;
-use mercurious_core::image::Digest;
+use mercurious_core::{image::Digest, rollout::Phase};
 use mercurious_engine::AutoDeployView;
 use nix::{
     sys::signal::{Signal, kill},
@@ -192,6 +192,17 @@ impl Home {
             }
             sleep(PAUSE).await;
         }
+    }
+
+    /// Waits until a rollout of this release has ended so.
+    pub async fn ended(&self, digest: &Digest, phase: Phase) -> anyhow::Result<AutoDeployView> {
+        let what = format!("a rollout of {} to end {phase}", digest.short());
+        self.until(&what, |view| {
+            let history = view.object.status.iter().flat_map(|status| &status.history);
+            let mut history = history.into_iter();
+            history.any(|attempt| attempt.release.digest == *digest && attempt.phase == phase)
+        })
+        .await
     }
 
     /// Its process, while it runs.

@@ -13,7 +13,7 @@ async fn a_switch_loses_no_request_and_ends_streams_cleanly() {
     let wish = Wish { grace_seconds: 4, ..Wish::default() };
     let home = Home::start(&Program::built().unwrap(), wish).await.unwrap();
     let (first, _) = home.push(&Image::good(1)).await.unwrap();
-    home.until("v1", |view| ran(view, &first, Phase::Succeeded)).await.unwrap();
+    home.ended(&first, Phase::Succeeded).await.unwrap();
     let load = Load::start(&home.url("/"), LoadSettings::default()).unwrap();
     let tasks = Tasks::new();
     let patience = Duration::from_mins(1);
@@ -22,7 +22,7 @@ async fn a_switch_loses_no_request_and_ends_streams_cleanly() {
     let slow = ask(&slow_url, patience);
     let switch = async {
         let (second, _) = home.push(&Image::good(2)).await.unwrap();
-        home.until("v2", |view| ran(view, &second, Phase::Succeeded)).await.unwrap();
+        home.ended(&second, Phase::Succeeded).await.unwrap();
     };
     let (slow, ()) = tokio::join!(slow, switch);
     assert!(slow.as_ref().is_ok_and(|answer| answer.starts_with("v1 ")), "{slow:?}");
@@ -36,10 +36,10 @@ async fn a_switch_loses_no_request_and_ends_streams_cleanly() {
 async fn a_crashing_release_is_taken_back_and_its_hold_outlives_a_kill() {
     let mut home = Home::start(&Program::built().unwrap(), Wish::default()).await.unwrap();
     let (good, _) = home.push(&Image::good(1)).await.unwrap();
-    home.until("v1", |view| ran(view, &good, Phase::Succeeded)).await.unwrap();
+    home.ended(&good, Phase::Succeeded).await.unwrap();
     let bad = Image::good(2).with("EXAMPLE_CRASH_ON_START", "true");
     let (bad, _) = home.push(&bad).await.unwrap();
-    home.until("v2 taken back", |view| ran(view, &bad, Phase::RolledBack)).await.unwrap();
+    home.ended(&bad, Phase::RolledBack).await.unwrap();
 
     home.kill().unwrap();
     home.gone().await.unwrap();
@@ -49,13 +49,4 @@ async fn a_crashing_release_is_taken_back_and_its_hold_outlives_a_kill() {
     assert!(status.holds.iter().any(|hold| hold.digest == bad), "{status:?}");
     assert_eq!(status.running.unwrap().digest, good);
     assert!(status.rollout.is_none());
-}
-
-fn ran(
-    view: &mercurious_engine::AutoDeployView,
-    digest: &mercurious_core::image::Digest,
-    phase: Phase,
-) -> bool {
-    let history = view.object.status.iter().flat_map(|status| &status.history);
-    history.into_iter().any(|attempt| attempt.release.digest == *digest && attempt.phase == phase)
 }

@@ -16,7 +16,10 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("mercurious-proxy", &["runtime"]),
     ("mercurious-sandbox", &["core", "runtime"]),
     ("mercurious-load", &["runtime"]),
-    ("mercurious-trials", &["api", "core", "engine", "load", "runtime"]),
+    (
+        "mercurious-trials",
+        &["api", "core", "distribution", "engine", "load", "registry", "runtime"],
+    ),
     (
         "mercurious-local",
         &["core", "registry", "engine", "runtime", "distribution", "manifests", "proxy", "sandbox"],

@@ -1,5 +1,6 @@
 //! The front door of development.
 
+mod bench;
 mod edges;
 
 use std::process::Command;
@@ -20,6 +21,8 @@ enum Known {
     Check,
     /// Every test, after the edges between crates
     Test,
+    /// Measure the program as a process, and write docs/benchmarks.md
+    Bench(bench::Bench),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -30,6 +33,7 @@ fn main() -> anyhow::Result<()> {
             cargo(&["fmt", "--all", "--check"])?;
             cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
         }
+        Known::Bench(bench) => bench::run(&bench),
         Known::Test => {
             edges::check()?;
             // The program first: the tests start it.
@@ -41,7 +45,7 @@ fn main() -> anyhow::Result<()> {
 
 /// Runs cargo in the workspace and passes on what it says.
 #[expect(clippy::disallowed_methods, reason = "cargo names itself in the environment of an xtask")]
-fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(arguments)

@@ -2,7 +2,6 @@
 //!
 //! **Flow.** [`RegistryClient::head`] is the hot path: one `HEAD` with the token that was accepted last. Only a
 //! digest that was never seen is fetched ([`RegistryClient::resolve`]), and then kept for ever.
-//! [`RegistryClient::newest`] orders a repository by build time with as few requests as can be.
 //!
 //! **Guarantees.** Bytes are given out only if they hash to the digest asked for. Half a list is an error. A
 //! credential goes to the registry that it is for, or to the https token service that this one names, and to
@@ -26,7 +25,6 @@ mod limiter;
 mod link;
 mod look;
 mod media_types;
-pub mod newest;
 mod push;
 mod request;
 mod resolve;

@@ -8,7 +8,6 @@ mod encrypted;
 mod images;
 mod liar;
 mod looks;
-mod newest;
 mod pushes;
 mod real;
 mod resolves;

@@ -89,10 +89,6 @@ impl Shelf {
         self.content.lock().unwrap().tags.insert(tag.to_owned(), digest.clone());
     }
 
-    pub(crate) fn untag(&self, tag: &str) {
-        self.content.lock().unwrap().tags.remove(tag);
-    }
-
     pub(crate) fn serve(&self) -> Liar {
         let shelf = self.clone();
         Liar::new(move |asked| shelf.answer(asked))

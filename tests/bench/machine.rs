@@ -1,0 +1,38 @@
+use std::{fs, io::Write as _, process::Command, thread::available_parallelism};
+
+/// Cores, memory, kernel and compiler.
+pub(crate) fn describe() -> String {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let memory = fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+            total.trim().strip_suffix(" kB")?.parse::<f64>().ok()
+        })
+        .map_or_else(String::new, |kibibytes| {
+            format!(", {:.0} GiB", kibibytes / f64::from(1 << 20))
+        });
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.split('-').next().unwrap_or_default().trim().to_owned();
+    format!("{cores} cores{memory}, Linux {kernel}, {}", version("rustc"))
+}
+
+/// The first line of what a program says of its version, or that it is not there.
+pub(crate) fn version(program: &str) -> String {
+    for flag in ["--version", "-v"] {
+        if let Ok(output) = Command::new(program).arg(flag).output() {
+            let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+            let said = String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned();
+            if !said.is_empty() {
+                return said;
+            }
+        }
+    }
+    format!("{program} is not installed")
+}
+
+/// Progress, for who waits.
+pub(crate) fn say(text: &str) {
+    // Nobody may be looking.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
