@@ -54,10 +54,8 @@ pub(crate) fn check() -> anyhow::Result<()> {
     bail!("edges between crates that are not in the plan:\n{}", faults.join("\n"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "cargo names itself in the environment of an xtask")]
 fn metadata() -> anyhow::Result<serde_json::Value> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let output = Command::new(crate::cargo_program())
         .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
         .current_dir(crate::root())
         .output()

@@ -2,6 +2,7 @@
 
 mod bench;
 mod edges;
+mod generate;
 
 use std::process::Command;
 
@@ -21,6 +22,8 @@ enum Known {
     Check,
     /// Every test, after the edges between crates
     Test,
+    /// Make the documents that come from the code
+    Generate(generate::Generate),
     /// Measure the program as a process, and write docs/benchmarks.md
     Bench(bench::Bench),
 }
@@ -33,6 +36,7 @@ fn main() -> anyhow::Result<()> {
             cargo(&["fmt", "--all", "--check"])?;
             cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
         }
+        Known::Generate(generate) => generate::run(&generate),
         Known::Bench(bench) => bench::run(&bench),
         Known::Test => {
             edges::check()?;
@@ -44,16 +48,20 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Runs cargo in the workspace and passes on what it says.
-#[expect(clippy::disallowed_methods, reason = "cargo names itself in the environment of an xtask")]
 pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = Command::new(cargo_program())
         .args(arguments)
         .current_dir(root())
         .status()
         .with_context(|| format!("cannot run cargo {}", arguments.join(" ")))?;
     ensure!(status.success(), "cargo {} failed", arguments.join(" "));
     Ok(())
+}
+
+/// The cargo that runs this.
+#[expect(clippy::disallowed_methods, reason = "cargo names itself in the environment of an xtask")]
+pub(crate) fn cargo_program() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// The workspace's directory.

@@ -61,7 +61,7 @@ mod tests {
         let committed = std::fs::read_to_string(path).unwrap();
         assert!(
             committed == super::openapi_json(),
-            "docs/openapi.json is old: run `cargo run -p mercurious-api --example openapi > docs/openapi.json`"
+            "docs/openapi.json is old: run `cargo xtask generate`"
         );
     }
 }

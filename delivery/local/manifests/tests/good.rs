@@ -169,20 +169,10 @@ fn directories_are_read_without_what_is_below_them() {
     assert_eq!(names, ["a", "b", "e"]);
 }
 
-/// Run with `--ignored` to write the page again.
-#[test]
-#[ignore = "writes docs/manifests.md"]
-fn write_the_page() {
-    fs::write(page(), field_reference()).expect("the page");
-}
-
 #[test]
 fn the_page_is_what_the_tables_say() {
     let written = fs::read_to_string(page()).unwrap_or_default();
-    assert!(
-        written == field_reference(),
-        "docs/manifests.md is old: cargo test -p mercurious-manifests --test good -- --ignored"
-    );
+    assert!(written == field_reference(), "docs/manifests.md is old: run `cargo xtask generate`");
 }
 
 fn page() -> std::path::PathBuf {
