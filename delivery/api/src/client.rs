@@ -8,20 +8,21 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use mercurious_core::rollout::Attempt;
-use mercurious_engine::{AuditEntry, AutoDeployView};
+use mercurious_core::{duration::Span, rollout::Attempt};
+use mercurious_engine::{AuditEntry, AutoDeployView, Verification};
 use mercurious_runtime::Tasks;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::{Change, Explanation, Follow, Problem};
+use crate::{Change, Explanation, Follow, FollowLog, ManifestWarning, Problem, Verb};
 
 /// An answer takes no longer than this, a look at a slow registry and all its retries included.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// A pass over everything takes no longer than this: a little more than the engine itself allows.
-const LONGEST_SYNC: Duration = Duration::from_mins(61);
+/// The engine ends what takes too long itself; this much later it is given up on.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Talks to a running engine over the socket in its data directory.
 #[derive(Clone, Debug)]
@@ -97,9 +98,25 @@ impl ApiClient {
         self.get(&of(name, "/history")).await
     }
 
-    /// The newest lines of its replicas.
-    pub async fn logs(&self, name: &str, limit: usize) -> Result<Vec<String>, ClientError> {
-        self.get(&of(name, &format!("/logs?limit={limit}"))).await
+    /// The checklist of a deployment, from evidence that is gathered now.
+    pub async fn verify(&self, name: &str) -> Result<Verification, ClientError> {
+        self.get(&of(name, "/verify")).await
+    }
+
+    /// What is odd about the manifests.
+    pub async fn warnings(&self) -> Result<Vec<ManifestWarning>, ClientError> {
+        self.get("warnings").await
+    }
+
+    /// The newest lines of its replicas, those that crashed or were replaced included.
+    pub async fn logs(&self, name: &str, lines: usize) -> Result<Vec<String>, ClientError> {
+        self.get(&of(name, &format!("/logs?lines={lines}"))).await
+    }
+
+    /// The newest lines of its replicas, and those to come.
+    pub async fn follow_logs(&self, name: &str, lines: usize) -> Result<FollowLog, ClientError> {
+        let path = of(name, &format!("/logs?follow=true&lines={lines}"));
+        Ok(FollowLog::new(self.open(&path).await?))
     }
 
     /// The audit history, newest first.
@@ -109,26 +126,42 @@ impl ApiClient {
 
     /// Follows what happens, from a snapshot on.
     pub async fn follow(&self) -> Result<Follow, ClientError> {
-        let response = within(PATIENCE, self.send(Self::reading("events")?)).await?;
-        if response.status() == StatusCode::OK {
-            return Ok(Follow::new(response.into_body()));
-        }
-        Err(problem(response).await?)
+        Ok(Follow::new(self.open("events").await?))
     }
 
-    /// A changing call: `deploy`, `restart`, `rollback`, `hold`, `resume`, `suspend` or `scan`.
+    /// Asks something of an auto-deploy, and waits until it was handled.
     pub async fn change(
         &self,
         name: &str,
-        verb: &str,
+        verb: Verb,
         change: &Change,
     ) -> Result<AutoDeployView, ClientError> {
-        self.post(&of(name, &format!("/{verb}")), change, PATIENCE).await
+        self.post(&of(name, &format!("/{}", verb.as_str())), change, PATIENCE).await
+    }
+
+    /// Waits until no rollout of this auto-deploy is at work.
+    pub async fn settled(
+        &self,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<AutoDeployView, ClientError> {
+        let request = Self::reading(&of(name, &format!("/settled?timeout={}", Span(timeout))))?;
+        within(timeout.saturating_add(GRACE), async { read(self.send(request).await?).await }).await
     }
 
     /// Looks at everything and waits until no rollout is at work.
-    pub async fn sync(&self) -> Result<Vec<AutoDeployView>, ClientError> {
-        self.post("sync", &Change::default(), LONGEST_SYNC).await
+    pub async fn sync(&self, timeout: Duration) -> Result<Vec<AutoDeployView>, ClientError> {
+        let path = format!("sync?timeout={}", Span(timeout));
+        self.post(&path, &Change::default(), timeout.saturating_add(GRACE)).await
+    }
+
+    /// Opens a stream.
+    async fn open(&self, path: &str) -> Result<Incoming, ClientError> {
+        let response = within(PATIENCE, self.send(Self::reading(path)?)).await?;
+        if response.status() == StatusCode::OK {
+            return Ok(response.into_body());
+        }
+        Err(problem(response).await?)
     }
 
     async fn post<T: DeserializeOwned>(
@@ -195,8 +228,9 @@ impl ApiClient {
 
 /// `namespace/name`, or a name alone: then the engine finds the namespace.
 fn of(name: &str, rest: &str) -> String {
-    let name = if name.contains('/') { name.to_owned() } else { format!("-/{name}") };
-    format!("auto-deploys/{name}{rest}")
+    let (namespace, name) = name.split_once('/').unwrap_or(("-", name));
+    let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    format!("auto-deploys/{}/{}{rest}", part(namespace), part(name))
 }
 
 async fn within<T>(

@@ -1,48 +1,71 @@
 use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    Modify, OpenApi, ToSchema as _,
+    openapi::{
+        self, Content, RefOr, Response, Schema,
+        path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
 };
 
-use crate::{Change, Explanation, Problem, server};
+use crate::{Problem, change, live, read, server, wait};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Mercurious", description = "The API of a running engine."),
     paths(
-        server::list,
-        server::show,
-        server::explain,
-        server::history,
-        server::logs,
-        server::audit,
-        server::events,
+        read::list,
+        read::show,
+        read::explain,
+        read::history,
+        read::verify,
+        read::audit,
+        read::warnings,
+        live::events,
+        live::logs,
+        wait::settled,
+        wait::sync,
+        change::change,
         server::openapi,
-        server::deploy,
-        server::restart,
-        server::rollback,
-        server::hold,
-        server::resume,
-        server::suspend,
-        server::scan,
-        server::sync,
     ),
-    components(schemas(Change, Explanation, Problem)),
-    modifiers(&Token)
+    components(schemas(Problem)),
+    modifiers(&Everywhere)
 )]
 struct Document;
 
-/// Says how changing calls are allowed.
-struct Token;
+/// What all operations have in common: problems, and the token of changing calls.
+struct Everywhere;
 
-impl Modify for Token {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+impl Modify for Everywhere {
+    fn modify(&self, document: &mut openapi::OpenApi) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some("the content of the file `token` in the data directory"))
             .build();
         if let Some(components) = document.components.as_mut() {
+            // A view is an object and more: the object alone must not be closed.
+            if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut("AutoDeploy") {
+                object.additional_properties = None;
+            }
             components.add_security_scheme("token", SecurityScheme::Http(bearer));
         }
+        let operations = document.paths.paths.values_mut().flat_map(|path| {
+            path.get.iter_mut().map(|it| (it, false)).chain(path.post.iter_mut().map(|it| (it, true)))
+        });
+        for (operation, changes) in operations {
+            describe(operation, changes);
+        }
+    }
+}
+
+fn describe(operation: &mut Operation, changes: bool) {
+    let problem = openapi::Ref::from_schema_name(Problem::name());
+    let mut response = Response::new("What went wrong, and what to do");
+    let content = Content::new(Some(RefOr::Ref(problem)));
+    response.content.insert("application/problem+json".to_owned(), RefOr::T(content));
+    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+    if changes {
+        let none: [&str; 0] = [];
+        operation.security = Some(vec![SecurityRequirement::new("token", none)]);
     }
 }
 
@@ -63,5 +86,40 @@ mod tests {
             committed == super::openapi_json(),
             "docs/openapi.json is old: run `cargo xtask generate`"
         );
+    }
+
+    #[test]
+    fn every_reference_leads_to_a_schema_and_no_object_is_without_fields() {
+        let document: serde_json::Value = serde_json::from_str(&super::openapi_json()).unwrap();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        fn references(value: &serde_json::Value, found: &mut Vec<String>) {
+            match value {
+                serde_json::Value::Object(map) => {
+                    for (key, value) in map {
+                        match value.as_str() {
+                            Some(text) if key == "$ref" => found.push(text.to_owned()),
+                            _ => references(value, found),
+                        }
+                    }
+                }
+                serde_json::Value::Array(list) => {
+                    list.iter().for_each(|value| references(value, found));
+                }
+                _ => {}
+            }
+        }
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 30, "{found:?}");
+        for reference in found {
+            let name = reference.strip_prefix("#/components/schemas/").unwrap();
+            assert!(schemas.contains_key(name), "{reference} leads nowhere");
+        }
+        for (name, schema) in schemas {
+            let free = schema["type"] == "object"
+                && schema.get("properties").is_none()
+                && schema.get("additionalProperties").is_none();
+            assert!(!free, "{name} is a free-form object");
+        }
     }
 }

@@ -1,4 +1,5 @@
 use axum::{
+    extract::rejection::{PathRejection, QueryRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -30,6 +31,25 @@ impl Problem {
             code: code.to_owned(),
             detail: detail.into(),
         }
+    }
+}
+
+impl Problem {
+    /// The time was up; what was waited for goes on.
+    pub(crate) fn late(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "still-waiting", detail)
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no-such-path", rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "query", rejection.body_text())
     }
 }
 

@@ -2,11 +2,13 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::example_server::ExampleServerArgs;
+use mercurious_core::duration::Span;
+
+use crate::{example_server::ExampleServerArgs, failure::Exit};
 
 /// Keeps what runs in step with what was built: detect, decide, roll out, verify, roll back, hold.
 #[derive(Parser)]
-#[command(name = "mercurious", version)]
+#[command(name = "mercurious", version, after_help = Exit::all_in_words())]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) globals: Globals,
@@ -46,8 +48,10 @@ pub(crate) enum Command {
     /// Show the whole loop at work, in a temporary directory, with real processes and load
     Demo(DemoArgs),
     /// Make an image from a program, with no container engine, and push it
+    #[command(after_help = "Examples:\n  mercurious publish --binary target/release/app --repository ghcr.io/team/app --commit \"$(git rev-parse HEAD)\"\n  mercurious publish --binary target/release/app --layout image/")]
     Publish(PublishArgs),
     /// What runs, and what is being done about it
+    #[command(after_help = "Examples:\n  mercurious status -w                 go on showing\n  mercurious status api -o json        the whole object\n  mercurious status -w -o json         one object a line, as they change")]
     Status {
         /// Only this one
         name: Option<String>,
@@ -56,11 +60,16 @@ pub(crate) enum Command {
         watch: bool,
     },
     /// Which image of a repository would be chosen, and why not the others; needs no set-up
+    #[command(after_help = "Examples:\n  mercurious images ghcr.io/team/app                        the newest by build time\n  mercurious images ghcr.io/team/app --semver='>=1.0.0'     the highest version\n  mercurious images 127.0.0.1:5000/team/app -o json         for a program")]
     Images(ImagesArgs),
     /// Look at the registry now
     Scan { name: String },
     /// Look at every registry now and wait until every rollout has ended
-    Sync,
+    Sync {
+        /// How long to wait, as 90s or 15m
+        #[arg(long, value_name = "TIME", default_value = "15m")]
+        timeout: Span,
+    },
     /// Deploy a release now: the newest, or the one named
     Deploy {
         name: String,
@@ -75,10 +84,17 @@ pub(crate) enum Command {
         /// Every workload, one after the other
         #[arg(long, conflicts_with = "name")]
         all: bool,
+        /// With --all: how long to wait for each, as 90s or 15m
+        #[arg(long, value_name = "TIME", default_value = "15m")]
+        timeout: Span,
     },
     /// Go back, and hold what was rolled back; with no name: list what each could go back to
+    #[command(after_help = "Examples:\n  mercurious rollback                       what each could go back to\n  mercurious rollback api --list            what this one could go back to\n  mercurious rollback api                   to the last good release\n  mercurious rollback api --to sha-0a1b2c3  to this one")]
     Rollback {
         name: Option<String>,
+        /// Only list what it could go back to
+        #[arg(long, conflicts_with = "to")]
+        list: bool,
         /// A tag, a commit, a digest or a reference
         #[arg(long, value_name = "RELEASE", requires = "name")]
         to: Option<String>,
@@ -106,18 +122,24 @@ pub(crate) enum Command {
     Explain { name: String },
     /// The six boxes of the guide's checklist, ticked from evidence
     Verify { name: String },
-    /// Check each known cause of trouble, with its remedy
-    Doctor,
-    /// What the replicas of the newest release print
+    /// Check each known cause of trouble, with its remedy; also where nothing runs
+    Doctor(DoctorArgs),
+    /// What the replicas print, those that crashed or were replaced included
+    #[command(after_help = "Examples:\n  mercurious logs api -n 500     the newest 500 lines\n  mercurious logs api -f         and go on with those to come")]
     Logs {
         name: String,
+        /// Go on with the lines to come
+        #[arg(long, short)]
+        follow: bool,
         /// So many lines
         #[arg(long, short = 'n', default_value_t = 100)]
         lines: usize,
     },
     /// Try a policy on tags from standard input, one a line
+    #[command(after_help = "Examples:\n  git tag | mercurious policy --semver='>=1.0.0 <2.0.0'\n  mercurious policy --filter='^main-(?P<ts>[0-9]+)$' --extract='$ts' --numerical=asc < tags")]
     Policy(PolicyArgs),
     /// Print the completions of a shell
+    #[command(after_help = "Examples:\n  mercurious completions bash > ~/.local/share/bash-completion/completions/mercurious\n  mercurious completions zsh > \"${fpath[1]}/_mercurious\"\n  mercurious completions fish > ~/.config/fish/completions/mercurious.fish")]
     Completions { shell: clap_complete::Shell },
     /// A small server for the demo and for tests
     #[command(hide = true, disable_version_flag = true)]
@@ -144,6 +166,19 @@ pub(crate) struct UpArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct DoctorArgs {
+    /// Manifests to check: files, directories, or `-`; nothing need run
+    #[arg(long = "filename", short = 'f', value_name = "PATH")]
+    pub(crate) filenames: Vec<PathBuf>,
+    /// Where the embedded registry is to listen
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS")]
+    pub(crate) registry_listen: SocketAddr,
+    /// Where Ingresses are to listen
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Args)]
 pub(crate) struct DemoArgs {
     /// Run images as plain processes even where bubblewrap is installed
     #[arg(long)]
@@ -156,8 +191,11 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) binary: PathBuf,
     /// Where to push it, as ghcr.io/team/app
-    #[arg(long, value_name = "REF")]
-    pub(crate) repository: String,
+    #[arg(long, value_name = "REF", required_unless_present = "layout")]
+    pub(crate) repository: Option<String>,
+    /// Write an OCI image layout into this directory instead of pushing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) layout: Option<PathBuf>,
     /// The revision it was built from: adds the tag sha-<commit>
     #[arg(long, value_name = "SHA")]
     pub(crate) commit: Option<String>,

@@ -20,6 +20,9 @@ fn main() -> ExitCode {
         return mercurious_sandbox::launcher::main(&arguments.collect::<Vec<_>>());
     }
     let cli = Cli::parse();
+    if cli.globals.quiet {
+        output::be_quiet();
+    }
     let filter = cli
         .globals
         .log
@@ -48,6 +51,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Images(args) => commands::images::run(args, &globals).await,
         Command::Completions { shell } => commands::completions::run(shell),
         Command::ExampleServer(args) => example_server::run(args).await,
-        command => commands::apps::run(command, &globals).await,
+        Command::Doctor(args) => commands::doctor::run(&args, &globals).await,
+        command => commands::session::run(command, &globals).await,
     }
 }

@@ -1,4 +1,7 @@
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use serde::Serialize;
 
@@ -16,10 +19,26 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(print(&text)?)
 }
 
-/// Talks to the person, on standard error.
-#[expect(clippy::print_stderr, reason = "talk goes to standard error, data to standard output")]
+/// Writes an object as JSON in one line, for a stream of them.
+pub(crate) fn print_json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string(value)?;
+    text.push('\n');
+    Ok(print(&text)?)
+}
+
+/// Whether only failures are told.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Tells only failures from now on.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Talks to the person, on standard error, unless that is not wanted. Who does not listen need not be told.
 pub(crate) fn say(text: impl AsRef<str>) {
-    eprintln!("{}", text.as_ref());
+    if !QUIET.load(Ordering::Relaxed) {
+        let _ = writeln!(io::stderr(), "{}", text.as_ref());
+    }
 }
 
 /// Rows under a heading, in columns as wide as they must be.

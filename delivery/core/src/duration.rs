@@ -79,6 +79,8 @@ impl fmt::Display for Span {
     }
 }
 
+crate::image::schema_of_string!(Span);
+
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -8,6 +8,7 @@ use mercurious_core::{
 use serde::{Deserialize, Serialize};
 
 /// One line of the audit history: a decision that changed something, kept for good.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {

@@ -6,6 +6,7 @@ use tokio::sync::broadcast;
 use crate::ports::Notifier;
 
 /// Something that happened, as the terminal, the live stream and the tests see it.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
@@ -19,6 +20,7 @@ pub struct Event {
 }
 
 /// What happened.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum EventKind {

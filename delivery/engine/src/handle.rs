@@ -15,7 +15,8 @@ use crate::{
     AuditEntry, AutoDeployView, DecisionView, Place, TagChoice, Wish,
     detect::tag_choices,
     engine::Ports,
-    ports::{LookError, StoreError},
+    ports::{LogTail, LookError, StoreError},
+    verify::{Verification, verify},
     watch::{Hint, RepositoryState},
 };
 
@@ -52,7 +53,7 @@ pub(crate) struct RepositorySeat {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// There is no such auto-deploy.
-    #[error("there is no auto-deploy {name}{}", among(.known))]
+    #[error("there is no auto-deploy {name}{}", among(.name, .known))]
     NoAutoDeploy {
         /// What was asked for.
         name: String,
@@ -152,8 +153,7 @@ impl EngineHandle {
     /// Every tag of the repository, with the reason why it was chosen or not.
     pub fn tag_choices(&self, name: &ObjectName) -> Result<Vec<TagChoice>, AskError> {
         let seat = self.seat(name)?;
-        let repository =
-            self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
+        let repository = self.repository(seat)?;
         Ok(tag_choices(&seat.wish.policy, &repository.state.borrow().seen))
     }
 
@@ -184,14 +184,19 @@ impl EngineHandle {
         Ok((id, receiver))
     }
 
-    /// The newest lines that replicas of the newest spec logged, at most `limit`.
-    pub async fn log_lines(
-        &self,
-        name: &ObjectName,
-        limit: usize,
-    ) -> Result<Vec<String>, AskError> {
+    /// The newest lines of all replicas, those that crashed or were replaced included, and those to come.
+    pub async fn log_tail(&self, name: &ObjectName, limit: usize) -> Result<LogTail, AskError> {
         let seat = self.seat(name)?;
-        Ok(self.inner.ports.workloads.log_lines(&seat.wish.target, limit).await)
+        Ok(self.inner.ports.workloads.log_tail(&seat.wish.target, limit).await)
+    }
+
+    /// Goes through the checklist of a deployment, asking the registry, the replicas and the checks now.
+    pub async fn verify(&self, name: &ObjectName) -> Result<Verification, AskError> {
+        let view = self.show(name).await?;
+        let seat = self.seat(name)?;
+        let repository = self.repository(seat)?;
+        let seen = Arc::clone(&repository.state.borrow().seen);
+        Ok(verify(&seat.wish, &repository.place, &view, &seen, &self.inner.ports).await)
     }
 
     /// Suspends an auto-deploy, or lets it go on.
@@ -205,8 +210,7 @@ impl EngineHandle {
     /// Looks at the auto-deploy's repository now and waits for the answer, the view that follows included.
     pub async fn scan(&self, name: &ObjectName) -> Result<Arc<AutoDeployView>, AskError> {
         let seat = self.seat(name)?;
-        let repository =
-            self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
+        let repository = self.repository(seat)?;
         if repository.suspended {
             return self.show(name).await;
         }
@@ -246,8 +250,7 @@ impl EngineHandle {
     /// Finds a release by tag, commit, digest (each may be shortened to 7 digits), or full reference.
     pub async fn release(&self, name: &ObjectName, text: &str) -> Result<Release, AskError> {
         let seat = self.seat(name)?;
-        let repository =
-            self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)?;
+        let repository = self.repository(seat)?;
         let own = &repository.place.repository;
         let reference = if text.contains('/') {
             let reference: ImageReference =
@@ -314,6 +317,10 @@ impl EngineHandle {
         listed.chain(history).find(fits)
     }
 
+    fn repository(&self, seat: &AppSeat) -> Result<&RepositorySeat, AskError> {
+        self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)
+    }
+
     fn seat(&self, name: &ObjectName) -> Result<&AppSeat, AskError> {
         self.inner
             .apps
@@ -330,10 +337,15 @@ fn list(names: &[ObjectName]) -> String {
     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn among(known: &[ObjectName]) -> String {
-    if known.is_empty() {
-        "; there are none".to_owned()
-    } else {
-        format!("; there are: {}", list(known))
+/// The one that was probably meant; else all that there are.
+fn among(name: &str, known: &[ObjectName]) -> String {
+    let wanted = name.rsplit('/').next().unwrap_or(name);
+    let distance = |known: &ObjectName| strsim::osa_distance(wanted, &known.name);
+    match known.iter().min_by_key(|known| distance(known)) {
+        None => "; there are none".to_owned(),
+        Some(nearest) if distance(nearest) <= wanted.len().div_ceil(3) => {
+            format!("; did you mean {nearest}?")
+        }
+        Some(_) => format!("; there are: {}", list(known)),
     }
 }

@@ -21,6 +21,7 @@ mod engine;
 mod events;
 mod handle;
 mod reconcile;
+mod verify;
 mod view;
 mod watch;
 mod wish;
@@ -32,5 +33,6 @@ pub use detect::{Look, LookDepth, SAFETY_NET, Seen, TagChoice, choose, look, tag
 pub use engine::{Engine, EngineError, Ports};
 pub use events::{Event, EventBus, EventKind};
 pub use handle::{AskError, EngineHandle};
+pub use verify::{Verification, VerifiedBox};
 pub use view::{AutoDeployView, DecisionView, RepositoryView, WorkloadView};
 pub use wish::{Place, RepositoryWish, Target, Wish, WishError, Wishes};

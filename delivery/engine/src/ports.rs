@@ -68,6 +68,18 @@ pub trait Workloads: Send + Sync + 'static {
 
     /// The newest lines that replicas of the newest spec logged, at most `limit`.
     async fn log_lines(&self, target: &Target, limit: usize) -> Vec<String>;
+
+    /// The newest lines of all replicas, those that crashed or were replaced included, and those to come.
+    async fn log_tail(&self, target: &Target, limit: usize) -> LogTail;
+}
+
+/// What replicas logged, and what they will log.
+#[derive(Debug)]
+pub struct LogTail {
+    /// What is known already, oldest first.
+    pub lines: Vec<String>,
+    /// What comes after these, with nothing between; a slow reader loses the oldest.
+    pub coming: broadcast::Receiver<String>,
 }
 
 /// Why an effect could not be performed.

@@ -7,6 +7,7 @@ use mercurious_core::{
 use serde::{Deserialize, Serialize};
 
 /// An auto-deploy as people and programs see it: the object with its status, and the newest decision.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoDeployView {
@@ -27,6 +28,7 @@ pub struct AutoDeployView {
 }
 
 /// What was decided last, and when it first was.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DecisionView {
@@ -57,6 +59,7 @@ impl DecisionView {
 }
 
 /// The workload as it was seen last.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadView {
@@ -81,6 +84,7 @@ pub struct WorkloadView {
 }
 
 /// A place that is looked at.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryView {

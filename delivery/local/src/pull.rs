@@ -35,6 +35,14 @@ pub(crate) struct PulledImage {
 #[error("{message}")]
 pub(crate) struct PullError {
     pub(crate) message: String,
+    /// Whether nobody has pushed it yet.
+    pub(crate) is_missing: bool,
+}
+
+impl PullError {
+    pub(crate) fn new(message: String) -> Self {
+        Self { message, is_missing: false }
+    }
 }
 
 impl Puller {
@@ -62,8 +70,8 @@ impl Puller {
         namespace: &str,
         secrets: &[String],
     ) -> Result<PulledImage, PullError> {
-        let failed = |error: &dyn std::error::Error| PullError {
-            message: format!("{image}: {}", chain(error)),
+        let failed = |error: &dyn std::error::Error| {
+            PullError::new(format!("{image}: {}", chain(error)))
         };
         let names: Vec<ObjectName> =
             secrets.iter().map(|name| ObjectName::new(namespace, name)).collect();
@@ -73,7 +81,8 @@ impl Puller {
             digest.clone()
         } else {
             let head = self.client.head(repository, &image.locator(), &keychain).await;
-            head.map_err(|error| failed(&error))?.digest
+            head.map_err(|error| if error.is_not_found() { missing(image) } else { failed(&error) })?
+                .digest
         };
         let resolved = self
             .client
@@ -101,11 +110,9 @@ impl Puller {
                 .map_err(|error| failed(&error))?;
             let diff_id = diff_ids.get(index).and_then(|text| text.parse().ok());
             let Some(diff_id) = diff_id else {
-                return Err(PullError {
-                    message: format!(
-                        "{image}: its configuration names no diff id for layer {index}"
-                    ),
-                });
+                return Err(PullError::new(format!(
+                    "{image}: its configuration names no diff id for layer {index}"
+                )));
             };
             layers.push(Layer {
                 media_type: blob.media_type.clone(),
@@ -128,4 +135,10 @@ impl Puller {
         .map_err(|error| failed(&error))?;
         Ok(PulledImage { digest, unpacked })
     }
+}
+
+/// A tag that is not there (yet): no fault of anybody, and it goes on as soon as it is.
+fn missing(image: &ImageReference) -> PullError {
+    let message = format!("{image} is not in the registry; push it, and it is started");
+    PullError { message, is_missing: true }
 }

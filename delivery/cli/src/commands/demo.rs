@@ -78,7 +78,7 @@ async fn play(args: &DemoArgs, place: &Path, tasks: &Tasks) -> anyhow::Result<Ve
         no_sandbox: args.no_sandbox,
     };
     say(format!("a home in {}, with an embedded registry on {registry}", place.display()));
-    let home = up::start(&up_args, &place.join("data"), tasks).await?;
+    let home = up::start(&up_args, &place.join("data"), tasks).await?.home;
     if let Some(warning) = &home.isolation_warning {
         say(format!("warning: {warning}"));
     }

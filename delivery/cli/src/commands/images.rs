@@ -65,12 +65,17 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
     let spent = client.spent();
     let left: BTreeMap<String, u64> =
         client.rate_limits().into_iter().map(|(host, limit)| (host, limit.remaining)).collect();
+    let outcome = match chosen {
+        Some(_) => Ok(()),
+        None => Err(Failure::no(format!("no tag is chosen; wanted: {}", policy.describe()))),
+    };
     if globals.output == Output::Json {
-        return print_json(&serde_json::json!({
+        print_json(&serde_json::json!({
             "repository": repository, "policy": policy.describe(), "latest": chosen, "tags": choices,
             "requests": { "head": spent.head, "get": spent.get, "token": spent.token, "total": spent.total() },
             "rateLimitLeft": left,
-        }));
+        }))?;
+        return outcome;
     }
     let rows: Vec<Vec<String>> = choices
         .iter()
@@ -99,8 +104,5 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
         spent.get,
         spent.token
     ));
-    match chosen {
-        Some(_) => Ok(()),
-        None => Err(Failure::no(format!("no tag is chosen; wanted: {}", policy.describe()))),
-    }
+    outcome
 }

@@ -1,9 +1,17 @@
 //! One module per command, or per group of commands that talk to a running engine.
 
-pub(crate) mod apps;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod doctor;
+mod explain;
+mod history;
 pub(crate) mod images;
+mod logs;
 pub(crate) mod policy;
 pub(crate) mod publish;
+mod rollback;
+pub(crate) mod session;
+mod status;
+mod sync;
 pub(crate) mod up;
+mod verify;

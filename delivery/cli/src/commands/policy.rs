@@ -12,7 +12,7 @@ use crate::{
     output::{print, print_json, table},
 };
 
-/// Tags are read no further than this.
+/// No more than this is read.
 const INPUT_BYTES: u64 = 64 * 1024 * 1024;
 
 pub(crate) fn run(args: &PolicyArgs, globals: &Globals) -> anyhow::Result<()> {
@@ -21,11 +21,19 @@ pub(crate) fn run(args: &PolicyArgs, globals: &Globals) -> anyhow::Result<()> {
             "an order is missing: give --semver, --numerical or --alphabetical",
         ));
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     std::io::stdin()
-        .take(INPUT_BYTES)
-        .read_to_string(&mut text)
+        .take(INPUT_BYTES + 1)
+        .read_to_end(&mut bytes)
         .context("cannot read tags from standard input")?;
+    if bytes.len() as u64 > INPUT_BYTES {
+        return Err(Failure::usage(format!("more than {} MiB of tags", INPUT_BYTES >> 20)));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Failure::usage(format!("line {line} of the tags is not UTF-8"))
+    })?;
     let tags: Vec<String> =
         text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     let selection = policy.select(&tags).map_err(|error| Failure::usage(error.to_string()))?;

@@ -1,8 +1,10 @@
+use std::{io::IsTerminal as _, path::Path};
+
 use anyhow::Context as _;
 use jiff::Timestamp;
-use mercurious_builder::{ImageBuilder, fetch_base, publish};
+use mercurious_builder::{BuiltImage, ImageBuilder, Progress, Publication, fetch_base};
 use mercurious_core::image::{Commit, ImageReference, Platform, Repository, Tag};
-use mercurious_registry::RegistryClient;
+use mercurious_registry::{BlobDescriptor, Keychain, PushedBlob, RegistryClient};
 use mercurious_runtime::{Clock as _, SystemClock};
 
 use crate::{
@@ -13,10 +15,13 @@ use crate::{
 };
 
 pub(crate) async fn run(args: PublishArgs, globals: &Globals) -> anyhow::Result<()> {
-    let repository: Repository = args
-        .repository
-        .parse()
-        .map_err(|error| Failure::usage(format!("--repository: {error}")))?;
+    let repository: Option<Repository> = match &args.repository {
+        Some(text) => {
+            let parsed = text.parse();
+            Some(parsed.map_err(|error| Failure::usage(format!("--repository: {error}")))?)
+        }
+        None => None,
+    };
     let mut tags = Vec::new();
     let platform = Platform::of_this_program();
     let mut builder = ImageBuilder::new(platform.clone())
@@ -59,23 +64,104 @@ pub(crate) async fn run(args: PublishArgs, globals: &Globals) -> anyhow::Result<
         builder = builder.base(fetch_base(&client, &keychain, reference, &platform).await?);
     }
     let place = tempfile::tempdir().context("cannot make a temporary directory")?;
-    let image = builder.build(place.path())?;
+    let directory = place.path().to_owned();
+    // Reading, packing and hashing a program keep a thread busy for seconds.
+    let image = tokio::task::spawn_blocking(move || builder.build(&directory))
+        .await
+        .context("the build broke off")??;
     for warning in &image.warnings {
         say(format!("warning: {warning}"));
     }
-    let from = base.as_ref().map(ImageReference::repository);
-    let pushed = publish(&client, &keychain, &image, from, &repository, &tags).await?;
-    let tags: Vec<String> = pushed.tags.iter().map(ToString::to_string).collect();
-    if globals.output == Output::Json {
-        return print_json(&serde_json::json!({
-            "repository": repository, "digest": pushed.digest, "tags": tags, "libraries": image.libraries,
-        }));
+    let maker = Maker { client, keychain, image, base, tags };
+    match (args.layout, repository) {
+        (Some(layout), _) => maker.write(&layout, globals).await,
+        (None, Some(repository)) => maker.push(&repository, globals).await,
+        (None, None) => Err(Failure::usage("give --repository, or --layout for a directory")),
     }
-    Ok(print(&format!(
-        "{repository}:{}@{}\n",
-        tags.first().map_or("", String::as_str),
-        pushed.digest
-    ))?)
+}
+
+/// An image that was built, and where it may go.
+struct Maker {
+    client: RegistryClient,
+    keychain: Keychain,
+    image: BuiltImage,
+    base: Option<ImageReference>,
+    tags: Vec<Tag>,
+}
+
+impl Maker {
+    async fn push(&self, repository: &Repository, globals: &Globals) -> anyhow::Result<()> {
+        let publication = Publication {
+            image: &self.image,
+            base: self.base.as_ref().map(ImageReference::repository),
+            repository,
+            tags: &self.tags,
+        };
+        let shown = std::io::stderr().is_terminal();
+        let progress = |step| {
+            if shown && let Some(text) = describe(&step) {
+                say(text);
+            }
+        };
+        let pushed = publication.push(&self.client, &self.keychain, progress).await?;
+        if globals.output == Output::Json {
+            return print_json(&serde_json::json!({
+                "repository": repository, "digest": pushed.digest, "tags": pushed.tags,
+                "libraries": self.image.libraries, "bytesSent": pushed.bytes_sent(),
+            }));
+        }
+        let tag = pushed.tags.first().map_or("", Tag::as_str);
+        Ok(print(&format!("{repository}:{tag}@{}\n", pushed.digest))?)
+    }
+
+    /// Writes an OCI image layout, with the base's layers: it is complete in itself.
+    async fn write(&self, layout: &Path, globals: &Globals) -> anyhow::Result<()> {
+        let blobs = layout.join("blobs/sha256");
+        if let Some(base) = &self.base {
+            std::fs::create_dir_all(&blobs)
+                .with_context(|| format!("cannot make {}", blobs.display()))?;
+            for layer in &self.image.base_layers {
+                let path = blobs.join(layer.digest.hex());
+                if path.is_file() {
+                    continue;
+                }
+                let descriptor = BlobDescriptor {
+                    digest: layer.digest.clone(),
+                    size: layer.size,
+                    media_type: layer.media_type.clone(),
+                };
+                self.client
+                    .blob_to_file(base.repository(), &descriptor, &path, &self.keychain)
+                    .await
+                    .with_context(|| format!("cannot copy a layer of {base}"))?;
+            }
+        }
+        for tag in &self.tags {
+            self.image.write_oci_layout(layout, tag.as_str())?;
+        }
+        let digest = &self.image.manifest.digest;
+        if globals.output == Output::Json {
+            return print_json(&serde_json::json!({
+                "layout": layout, "digest": digest, "tags": self.tags, "libraries": self.image.libraries,
+            }));
+        }
+        let tag = self.tags.first().map_or("", Tag::as_str);
+        Ok(print(&format!("oci:{}:{tag}@{digest}\n", layout.display()))?)
+    }
+}
+
+/// What is worth saying to somebody who waits.
+fn describe(step: &Progress) -> Option<String> {
+    let mebibytes = |size: u64| format!("{:.1} MiB", size as f64 / f64::from(1 << 20));
+    match step {
+        Progress::Started { digest, size, .. } if *size >= 1 << 20 => {
+            Some(format!("pushing {} ({})", digest.short(), mebibytes(*size)))
+        }
+        Progress::Arrived(blob) if blob.outcome == PushedBlob::Present && blob.size >= 1 << 20 => {
+            Some(format!("{} was there already", blob.digest.short()))
+        }
+        _ => None,
+    }
 }
 
 /// A time as RFC 3339, or in seconds since 1970 as `SOURCE_DATE_EPOCH` is.

@@ -4,7 +4,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use mercurious_api::{ApiServer, serve};
+use mercurious_api::{ApiServer, ManifestWarning, serve};
 use mercurious_local::{DataDirectory, Home, HomeSettings};
 use mercurious_runtime::{SystemClock, Tasks, terminated};
 use secrecy::SecretString;
@@ -26,6 +26,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
     let root = settings::data_directory(globals)?;
     let tasks = Tasks::new();
     let home = start(&args, &root, &tasks).await?;
+    for warning in &*home.warnings {
+        say(format!("warning: {}: {}: {}", warning.origin, warning.subject, warning.message));
+    }
+    let home = home.home;
     if !globals.quiet {
         say(format!("registry    {}   (push to {}/NAME)", home.registry, home.registry));
         for (name, address) in &home.addresses {
@@ -67,14 +71,26 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A home with its API, and what is odd about its manifests.
+pub(crate) struct RunningHome {
+    pub(crate) home: Home,
+    pub(crate) warnings: Arc<[ManifestWarning]>,
+}
+
 /// Starts the home and its API.
-pub(crate) async fn start(args: &UpArgs, root: &Path, tasks: &Tasks) -> anyhow::Result<Home> {
+pub(crate) async fn start(
+    args: &UpArgs,
+    root: &Path,
+    tasks: &Tasks,
+) -> anyhow::Result<RunningHome> {
     let manifests = mercurious_manifests::read_paths(&args.filenames).map_err(|faults| {
         crate::failure::Failure::usage(format!("the manifests cannot be used\n{faults}"))
     })?;
     let directory = DataDirectory::open(root)?;
     let root = directory.root().to_owned();
     let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let warnings: Arc<[ManifestWarning]> =
+        manifests.warnings.iter().map(manifest_warning).collect();
     let home = Home::start(
         directory,
         HomeSettings {
@@ -93,6 +109,7 @@ pub(crate) async fn start(args: &UpArgs, root: &Path, tasks: &Tasks) -> anyhow::
         handle: home.handle.clone(),
         events: home.events.clone(),
         token: Arc::new(token(&root)?),
+        warnings: Arc::clone(&warnings),
         stopping: tasks.stopping(),
     };
     let router = server.router();
@@ -122,7 +139,16 @@ pub(crate) async fn start(args: &UpArgs, root: &Path, tasks: &Tasks) -> anyhow::
             }
         });
     }
-    Ok(home)
+    Ok(RunningHome { home, warnings })
+}
+
+fn manifest_warning(warning: &mercurious_manifests::Warning) -> ManifestWarning {
+    ManifestWarning {
+        kind: format!("{:?}", warning.kind),
+        origin: warning.origin.to_string(),
+        subject: warning.subject.clone(),
+        message: warning.message.clone(),
+    }
 }
 
 /// The token of the data directory, made where there is none, readable by its owner alone.

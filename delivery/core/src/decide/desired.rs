@@ -53,7 +53,12 @@ pub enum Candidate {
         /// What was looked for and how much was there.
         message: String,
     },
-    /// The look failed, or none was made yet: the answer stays what it was.
+    /// No look has ended yet since the first start: nothing is wrong, there is nothing to go by.
+    Awaited {
+        /// What is waited for.
+        message: String,
+    },
+    /// The look failed: the answer stays what it was.
     Unknown {
         /// What failed.
         message: String,
@@ -65,7 +70,7 @@ impl Candidate {
     pub fn release(&self) -> Option<&Release> {
         match self {
             Self::Selected { release, .. } => Some(release),
-            Self::Empty { .. } | Self::Unknown { .. } => None,
+            Self::Empty { .. } | Self::Awaited { .. } | Self::Unknown { .. } => None,
         }
     }
 }

@@ -56,6 +56,7 @@ pub enum Effect {
 }
 
 /// A stable code for every decision.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Reason {
     /// The candidate runs already.
@@ -68,6 +69,8 @@ pub enum Reason {
     Older,
     /// The policy matches nothing in the registry.
     PolicyEmpty,
+    /// The first look at the registry has not ended yet.
+    Waiting,
     /// The registry could not be looked at; what runs stays.
     LookFailed,
     /// The workload is not there.

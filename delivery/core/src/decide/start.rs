@@ -39,6 +39,9 @@ impl Case<'_> {
                 let message = self.suspended(running.as_ref(), &runs);
                 return self.conclude(Reason::Suspended, message);
             }
+            Candidate::Awaited { message } => {
+                return self.conclude(Reason::Waiting, format!("{message}; {runs} stays until then"));
+            }
             Candidate::Unknown { message } => {
                 return self.conclude(Reason::LookFailed, format!("{message}; {runs} stays"));
             }

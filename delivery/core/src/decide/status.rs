@@ -42,7 +42,7 @@ pub fn auto_deploy_status(
             why: why.clone(),
         }),
         Candidate::Empty { .. } => None,
-        Candidate::Unknown { .. } => previous.and_then(|previous| previous.candidate.clone()),
+        Candidate::Awaited { .. } | Candidate::Unknown { .. } => previous.and_then(|previous| previous.candidate.clone()),
     };
     let on_candidate = candidate.as_ref().and_then(|candidate| record.hold_on(&candidate.digest));
     AutoDeployStatus {
@@ -97,7 +97,7 @@ fn conditions(
         _ if at_work || stalled || decision.reason == Reason::Paused => ConditionStatus::False,
         _ if decision.waiting_on.is_some() => ConditionStatus::False,
         // A registry that is away for a while takes nothing from what runs.
-        Reason::LookFailed => {
+        Reason::LookFailed | Reason::Waiting => {
             before("Ready").map_or(ConditionStatus::Unknown, |before| before.status)
         }
         _ => ConditionStatus::True,

@@ -23,6 +23,8 @@ macro_rules! serde_as_string {
             }
         }
 
+        $crate::image::schema_of_string!($name);
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text =
@@ -33,3 +35,23 @@ macro_rules! serde_as_string {
     };
 }
 pub(crate) use serde_as_string;
+
+/// Describes a type that is written as a text, for the documents of APIs.
+macro_rules! schema_of_string {
+    ($name:ty) => {
+        #[cfg(feature = "schema")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                <String as utoipa::PartialSchema>::schema()
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed(stringify!($name))
+            }
+        }
+    };
+}
+pub(crate) use schema_of_string;

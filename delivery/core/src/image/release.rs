@@ -49,6 +49,7 @@ impl fmt::Display for Commit {
 super::serde_as_string!(Commit);
 
 /// What can be deployed, immutable: a repository and a digest, with what is known of them.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Release {

@@ -4,6 +4,7 @@ use super::{AutoDeployStatus, CheckSpec, ImageRepositoryRef, Metadata};
 use crate::duration::Span;
 
 /// The wish that a workload follow a policy (`mercurious.dev/v1alpha1`).
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AutoDeploy {
@@ -21,6 +22,7 @@ pub struct AutoDeploy {
 }
 
 /// The wish.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AutoDeploySpec {
@@ -53,6 +55,7 @@ fn twenty() -> usize {
 }
 
 /// A workload in the same namespace.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetRef {
@@ -68,6 +71,7 @@ fn deployment() -> String {
 }
 
 /// Time limits of a rollout.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RolloutSpec {
@@ -84,6 +88,7 @@ impl Default for RolloutSpec {
 }
 
 /// Going back.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RollbackSpec {

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration::Span;
 
 /// A question whose answer a rollout needs. Exactly one of `http` and `logs` is set.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckSpec {
@@ -31,6 +32,7 @@ fn three() -> u32 {
 }
 
 /// Ask a URL.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpCheck {
@@ -53,6 +55,7 @@ fn five_seconds() -> Span {
 }
 
 /// Read what the new replicas log.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogsCheck {

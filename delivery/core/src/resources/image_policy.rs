@@ -33,6 +33,7 @@ pub struct ImagePolicySpec {
 }
 
 /// A reference by name, with a namespace where it is another one.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageRepositoryRef {

@@ -58,6 +58,7 @@ impl fmt::Display for ObjectName {
 crate::image::serde_as_string!(ObjectName);
 
 /// The part of an object's metadata that is read here.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {
@@ -74,18 +75,23 @@ pub struct Metadata {
     pub annotations: BTreeMap<String, String>,
     /// What a server fills in; read past, never written.
     #[serde(default, skip_serializing, rename = "creationTimestamp")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
     pub creation_timestamp: ServerFilled,
     /// What a server fills in.
     #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schema(ignore))]
     pub uid: ServerFilled,
     /// What a server fills in.
     #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schema(ignore))]
     pub resource_version: ServerFilled,
     /// What a server fills in.
     #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schema(ignore))]
     pub generation: ServerFilled,
     /// What a server fills in.
     #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "schema", schema(ignore))]
     pub managed_fields: ServerFilled,
 }
 

@@ -8,6 +8,7 @@ use crate::{
 };
 
 /// What is: the objects that every `--output json` prints.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AutoDeployStatus {
@@ -38,6 +39,7 @@ pub struct AutoDeployStatus {
 }
 
 /// One observation about an object, as Kubernetes writes them.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Condition {
@@ -55,6 +57,7 @@ pub struct Condition {
 }
 
 /// Whether a condition holds.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionStatus {
     /// It holds.
@@ -66,6 +69,7 @@ pub enum ConditionStatus {
 }
 
 /// A release that serves or served.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReleaseStatus {
@@ -88,6 +92,7 @@ pub struct ReleaseStatus {
 }
 
 /// What the policy selects.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CandidateStatus {
@@ -111,6 +116,7 @@ pub struct CandidateStatus {
 }
 
 /// A release that the engine must not deploy.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldStatus {
@@ -128,6 +134,7 @@ pub struct HoldStatus {
 }
 
 /// The rollout at work.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RolloutStatus {

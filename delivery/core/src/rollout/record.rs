@@ -7,6 +7,7 @@ use crate::image::{Digest, ImageReference, Release};
 
 /// Where a rollout stands: `Pending → Progressing → Baking → Succeeded`, or from the middle two
 /// `→ RollingBack → RolledBack`, or `Failed` when there is nothing to go back to.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Phase {
     /// Written down, not yet applied.
@@ -39,6 +40,7 @@ impl fmt::Display for Phase {
 }
 
 /// What a rollout does.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// Brings the workload to another release.
@@ -50,6 +52,7 @@ pub enum Kind {
 }
 
 /// Why a rollout began.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Trigger {
     /// A newer image was found.
@@ -61,6 +64,7 @@ pub enum Trigger {
 }
 
 /// Who did something: `engine`, or a person's name.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Actor(pub String);
@@ -84,6 +88,7 @@ impl fmt::Display for Actor {
 }
 
 /// The number of a rollout within its auto-deploy, counted from 1.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RolloutId(pub u64);
@@ -163,6 +168,7 @@ impl Rollout {
 }
 
 /// A rollout that ended.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {

@@ -22,9 +22,7 @@ pub fn choose(
         return Candidate::Unknown { message: message.to_owned() };
     }
     if !seen.complete {
-        return Candidate::Unknown {
-            message: "the registry has not been looked at yet".to_owned(),
-        };
+        return Candidate::Awaited { message: "waits for the first look at the registry".to_owned() };
     }
     let (release, why) = match select(policy, seen) {
         Ok(selected) => selected,
@@ -135,6 +133,7 @@ fn nothing_matches(policy: &Policy, seen: &Seen) -> String {
 }
 
 /// One tag, and why it was chosen or not.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TagChoice {

@@ -14,7 +14,8 @@ use tokio::{
 };
 
 use super::{
-    LogLines, Reported, Wanted,
+    Reported, Wanted,
+    log_lines::LogLines,
     replica::{Change, Seat, Stage},
     template::Template,
 };
@@ -59,7 +60,7 @@ pub(super) enum Message {
 
 /// The image of the newest template.
 enum ImageState {
-    Pulling { image: String, failures: u32 },
+    Pulling { image: String, failures: u32, last: String },
     Ready { image: String, pulled: PulledImage },
     Waiting { image: String, failures: u32, until: Instant, message: String },
 }
@@ -134,6 +135,7 @@ impl Controller {
     fn work(&mut self, wanted: &Wanted) -> Option<Instant> {
         let mut again = self.image_again(wanted);
         let revision = Template::revision(&wanted.image, wanted.restart.as_deref());
+        self.lines.begin(&revision);
         let desired = usize::try_from(self.deployment.replicas).unwrap_or(usize::MAX);
         let limits = self.deployment.limits();
         let surge = usize::try_from(limits.max_surge).unwrap_or(1);
@@ -208,25 +210,24 @@ impl Controller {
     /// Sees to it that the wanted image is here, or on its way.
     fn image_again(&mut self, wanted: &Wanted) -> Option<Instant> {
         if self.image.image() != wanted.image {
-            self.lines.clear();
-            self.pull(wanted.image.clone(), 0);
+            self.pull(wanted.image.clone(), 0, String::new());
             return None;
         }
         match &self.image {
-            ImageState::Waiting { until, failures, image, .. } => {
-                let (until, failures, image) = (*until, *failures, image.clone());
-                if until > Instant::now() {
-                    return Some(until);
+            ImageState::Waiting { until, failures, image, message } => {
+                if *until > Instant::now() {
+                    return Some(*until);
                 }
-                self.pull(image, failures);
+                self.pull(image.clone(), *failures, message.clone());
                 None
             }
             ImageState::Pulling { .. } | ImageState::Ready { .. } => None,
         }
     }
 
-    fn pull(&mut self, image: String, failures: u32) {
-        self.image = ImageState::Pulling { image: image.clone(), failures };
+    /// Pulls, after so many failures, the last of which said this.
+    fn pull(&mut self, image: String, failures: u32, last: String) {
+        self.image = ImageState::Pulling { image: image.clone(), failures, last };
         let puller = self.surroundings.puller.clone();
         let secrets = self.deployment.template.image_pull_secrets.clone();
         let namespace = self.deployment.name.namespace.clone();
@@ -234,7 +235,7 @@ impl Controller {
         self.tasks.spawn("pull", async move {
             let answer = match image.parse::<ImageReference>() {
                 Ok(reference) => puller.pull(&reference, &namespace, &secrets).await,
-                Err(error) => Err(PullError { message: error.to_string() }),
+                Err(error) => Err(PullError::new(error.to_string())),
             };
             // The controller may have stopped.
             let _ = sender.send(Message::Pulled(image, answer)).await;
@@ -246,11 +247,16 @@ impl Controller {
             Message::Pulled(image, answer) if image == self.image.image() => match answer {
                 Ok(pulled) => self.image = ImageState::Ready { image, pulled },
                 Err(error) => {
-                    let failures = match self.image {
-                        ImageState::Pulling { failures, .. } => failures + 1,
-                        _ => 1,
+                    let (failures, last) = match &self.image {
+                        ImageState::Pulling { failures, last, .. } => (failures + 1, last.as_str()),
+                        _ => (1, ""),
                     };
-                    tracing::warn!(image.reference = %image, error = %error, "image cannot be pulled");
+                    // Said once, and again when it is another fault.
+                    if error.message != last && error.is_missing {
+                        tracing::info!(image.reference = %image, "image is not in the registry yet");
+                    } else if error.message != last {
+                        tracing::warn!(image.reference = %image, error = %error, "image cannot be pulled");
+                    }
                     self.image = ImageState::Waiting {
                         image,
                         failures,
@@ -306,7 +312,9 @@ impl Controller {
             ImageState::Ready { image, pulled } if *image == wanted.image => {
                 digest = Some(pulled.digest.clone());
             }
+            // While it is tried once more, the verdict stands.
             ImageState::Waiting { image, message, failures, .. }
+            | ImageState::Pulling { image, last: message, failures }
                 if *image == wanted.image && *failures > 0 =>
             {
                 let reason = if *failures > 1 { "ImagePullBackOff" } else { "ErrImagePull" };

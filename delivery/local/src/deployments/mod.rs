@@ -13,12 +13,13 @@
 //! Replicas share this machine's network: each is told by the variable `PORT` where to listen.
 
 mod controller;
+mod log_lines;
 mod replica;
 mod template;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -29,7 +30,7 @@ use mercurious_core::{
 };
 use mercurious_engine::{
     Target,
-    ports::{ApplyError, Workloads},
+    ports::{ApplyError, LogTail, Workloads},
 };
 use mercurious_manifests::Manifests;
 use mercurious_runtime::Tasks;
@@ -37,8 +38,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
 use crate::FileStore;
-use controller::Controller;
 pub(crate) use controller::Surroundings;
+use controller::Controller;
+use log_lines::LogLines;
 
 /// What is wanted of a Deployment beyond its manifest; survives a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,31 +89,6 @@ struct Seat {
     wanted: watch::Sender<Wanted>,
     reported: watch::Receiver<Reported>,
     lines: LogLines,
-}
-
-/// The newest lines of the replicas of the current template.
-#[derive(Clone, Default)]
-pub(crate) struct LogLines(Arc<Mutex<VecDeque<String>>>);
-
-impl LogLines {
-    const KEPT: usize = 2000;
-
-    pub(crate) fn push(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == Self::KEPT {
-            lines.pop_front();
-        }
-        lines.push_back(line);
-    }
-
-    pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    pub(crate) fn newest(&self, limit: usize) -> Vec<String> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().skip(lines.len().saturating_sub(limit)).cloned().collect()
-    }
 }
 
 impl Deployments {
@@ -265,6 +242,13 @@ impl Workloads for Deployments {
 
     fn changes(&self) -> broadcast::Receiver<ObjectName> {
         self.inner.changes.subscribe()
+    }
+
+    async fn log_tail(&self, target: &Target, limit: usize) -> LogTail {
+        match self.seat(target) {
+            Ok(seat) => seat.lines.tail(limit),
+            Err(_) => LogLines::default().tail(limit),
+        }
     }
 
     async fn log_lines(&self, target: &Target, limit: usize) -> Vec<String> {

@@ -17,8 +17,8 @@ use nix::sys::signal::Signal;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    LogLines,
     controller::{Message, Surroundings, backoff},
+    log_lines::LogLines,
     template::{Plan, Template},
 };
 
@@ -155,6 +155,7 @@ impl Seat {
             lines: lines.clone(),
             last_lines: Arc::clone(&self.last_lines),
             prefix: self.name.clone(),
+            revision: self.revision.clone(),
             replica,
             stop,
         };
@@ -326,6 +327,7 @@ struct Run {
     lines: LogLines,
     last_lines: Arc<Mutex<Vec<String>>>,
     prefix: String,
+    revision: String,
     replica: Arc<Mutex<Option<Arc<Replica>>>>,
     stop: CancellationToken,
 }
@@ -337,15 +339,15 @@ impl Run {
     }
 
     async fn run(self) {
-        let (lines, last, prefix) =
-            (self.lines.clone(), Arc::clone(&self.last_lines), self.prefix.clone());
+        let (lines, last) = (self.lines.clone(), Arc::clone(&self.last_lines));
+        let (prefix, revision) = (self.prefix.clone(), self.revision.clone());
         let hear = move |line: String| {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             if !line.trim().is_empty() {
                 last.clear();
                 last.push(line.clone());
             }
-            lines.push(format!("{prefix}: {line}"));
+            lines.push(&revision, format!("{prefix}: {line}"));
         };
         let replica = match self.surroundings.runner.start(&self.plan.spec, hear).await {
             Ok(replica) => Arc::new(replica),

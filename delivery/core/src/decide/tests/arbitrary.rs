@@ -56,6 +56,7 @@ fn without_people() -> BoxedStrategy<Happening> {
         5 => behaviour().prop_map(Happening::Push),
         3 => prop_oneof![
             4 => Just(Look::Works),
+            1 => Just(Look::NotYet),
             2 => Just(Look::Fails),
             1 => Just(Look::MatchesNothing),
             1 => Just(Look::SelectsForeign),

@@ -63,7 +63,7 @@ fn conditions_say_how_it_stands() {
     world.settle();
     check(&world, "TFTF");
     for (look, expected) in
-        [(Look::Fails, "?FFF"), (Look::MatchesNothing, "FFFT"), (Look::SelectsForeign, "FFFT")]
+        [(Look::NotYet, "?FFF"), (Look::Fails, "?FFF"), (Look::MatchesNothing, "FFFT"), (Look::SelectsForeign, "FFFT")]
     {
         let mut world = World::with_two();
         world.look = look;

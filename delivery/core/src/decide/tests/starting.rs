@@ -52,6 +52,9 @@ fn every_reason_not_to_start_is_said() {
     world.look = Look::Fails;
     nothing_moves(&mut world, Reason::LookFailed, "503 from registry.test; sha-0000000 stays");
     let mut world = start();
+    world.look = Look::NotYet;
+    nothing_moves(&mut world, Reason::Waiting, "first look; sha-0000000 stays until then");
+    let mut world = start();
     world.look = Look::MatchesNothing;
     nothing_moves(&mut world, Reason::PolicyEmpty, "none of 4 tags");
     let mut world = start();

@@ -38,6 +38,7 @@ pub(super) enum Behaviour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     Works,
+    NotYet,
     Fails,
     MatchesNothing,
     SelectsForeign,
@@ -198,6 +199,9 @@ impl World {
 
     pub(super) fn candidate(&self) -> Candidate {
         let number = match self.look {
+            Look::NotYet => {
+                return Candidate::Awaited { message: "waits for the first look".to_owned() };
+            }
             Look::Fails => {
                 return Candidate::Unknown { message: "503 from registry.test".to_owned() };
             }

@@ -20,7 +20,7 @@ use mercurious_core::{
 };
 use mercurious_engine::{
     AuditEntry, Event, Place, Ports, Seen, Target, Wishes,
-    ports::{ApplyError, Checker, ImageSource, LookError, Notifier, Store, StoreError, Workloads},
+    ports::{ApplyError, Checker, ImageSource, LogTail, LookError, Notifier, Store, StoreError, Workloads},
 };
 use mercurious_runtime::{Clock, SystemClock};
 use tokio::sync::broadcast;
@@ -124,6 +124,8 @@ pub struct FakeHome {
     pub applied: Mutex<Vec<String>>,
     pub progress: AtomicU64,
     pub changes: broadcast::Sender<ObjectName>,
+    pub lines: Mutex<Vec<String>>,
+    pub coming: broadcast::Sender<String>,
     pub crash: Arc<CrashPoint>,
 }
 
@@ -136,6 +138,8 @@ impl FakeHome {
             applied: Mutex::new(Vec::new()),
             progress: AtomicU64::new(3),
             changes: broadcast::channel(64).0,
+            lines: Mutex::new(Vec::new()),
+            coming: broadcast::channel(64).0,
             crash,
         }
     }
@@ -219,8 +223,12 @@ impl Workloads for FakeHome {
         self.changes.subscribe()
     }
 
+    async fn log_tail(&self, _: &Target, _: usize) -> LogTail {
+        LogTail { lines: self.lines.lock().unwrap().clone(), coming: self.coming.subscribe() }
+    }
+
     async fn log_lines(&self, _: &Target, _: usize) -> Vec<String> {
-        Vec::new()
+        self.lines.lock().unwrap().clone()
     }
 }
 

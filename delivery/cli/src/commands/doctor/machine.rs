@@ -1,0 +1,98 @@
+use std::{net::SocketAddr, os::unix::fs::PermissionsExt as _, path::Path};
+
+use mercurious_local::DataDirectory;
+use mercurious_sandbox::run::detect_isolation;
+
+use super::Examination;
+use crate::{cli::DoctorArgs, settings};
+
+/// What this machine tells.
+pub(super) async fn examine(
+    args: &DoctorArgs,
+    root: &Path,
+    running: bool,
+    examination: &mut Examination,
+) {
+    data_directory(root, running, examination);
+    let (_, warning) = detect_isolation(Vec::new()).await;
+    match warning {
+        None => examination.checked("bubblewrap works: images run in a sandbox"),
+        Some(warning) => {
+            let remedy = "install Debian's package `bubblewrap`, and allow user namespaces";
+            examination.warning("sandbox", warning, remedy);
+        }
+    }
+    if running {
+        examination.checked("ports: in use by the running engine");
+    } else {
+        port("--registry-listen", args.registry_listen, examination);
+        port("--listen", args.listen, examination);
+    }
+    logins(examination);
+}
+
+fn data_directory(root: &Path, running: bool, examination: &mut Examination) {
+    let subject = root.display().to_string();
+    if !running {
+        match root.exists() {
+            false => {
+                examination.checked(format!("data directory {subject}: `up` will make it"));
+                return;
+            }
+            // Opening it is what `up` does first; the lock ends with this.
+            true => match DataDirectory::open(root) {
+                Ok(_) => examination.checked(format!("data directory {subject}")),
+                Err(error) => {
+                    let cause = std::error::Error::source(&error);
+                    let finding = cause.map_or(error.to_string(), |cause| format!("{error}: {cause}"));
+                    let remedy = "name another directory with --data-dir, or give this one to yourself";
+                    examination.error(&subject, finding, remedy);
+                }
+            },
+        }
+    }
+    let token = DataDirectory::token_file(root);
+    let Ok(found) = std::fs::metadata(&token) else { return };
+    if found.permissions().mode() & 0o077 != 0 {
+        let finding = "others may read the token, and so change what runs";
+        let remedy = format!("rm {0} and start `mercurious up` anew", token.display());
+        examination.error(token.display().to_string(), finding, remedy);
+    }
+}
+
+fn port(flag: &str, address: SocketAddr, examination: &mut Examination) {
+    match std::net::TcpListener::bind(address) {
+        Ok(_) => examination.checked(format!("{address} is free for {flag}")),
+        Err(error) => {
+            let finding = format!("cannot listen on {address}: {error}");
+            examination.error(flag, finding, format!("stop what uses it, or name another with {flag}"));
+        }
+    }
+}
+
+/// Login files that are there and cannot be read give no credentials, silently.
+fn logins(examination: &mut Examination) {
+    for path in settings::login_files() {
+        let subject = path.display().to_string();
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                let remedy = "make it readable for you, or log in again";
+                examination.error(subject, format!("cannot be read: {error}"), remedy);
+                continue;
+            }
+        };
+        match serde_json::from_slice::<serde_json::Value>(&bytes) {
+            Ok(value) => {
+                let hosts = value["auths"].as_object().map_or(0, serde_json::Map::len);
+                examination.checked(format!("logins for {hosts} registries in {subject}"));
+            }
+            // The error may quote the file, which holds secrets: only its place is told.
+            Err(error) => {
+                let finding = format!("is not JSON from line {} on", error.line());
+                examination.error(subject, finding, "log in again with docker, podman or skopeo");
+            }
+        }
+    }
+}

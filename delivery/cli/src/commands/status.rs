@@ -1,0 +1,126 @@
+use std::{collections::BTreeMap, io::IsTerminal as _};
+
+use mercurious_api::Live;
+use mercurious_core::resources::ObjectName;
+use mercurious_engine::AutoDeployView;
+
+use super::session::{Session, name_of, status_of};
+use crate::{
+    failure::Failure,
+    output::{print, print_json, print_json_line, table},
+};
+
+/// Moves the cursor home and clears the screen.
+const REDRAW: &str = "\x1b[H\x1b[2J";
+
+const HEADING: [&str; 5] = ["NAME", "RUNNING", "READY", "STATE", "WHY"];
+
+impl Session<'_> {
+    pub(super) async fn status(&self, name: Option<&str>) -> anyhow::Result<()> {
+        let views = match name {
+            Some(name) => vec![self.client.show(name).await?],
+            None => self.client.list().await?,
+        };
+        match name {
+            Some(_) if self.json() => print_json(&views[0]),
+            None if self.json() => print_json(&views),
+            _ => Ok(print(&table(&HEADING, &views.iter().map(row).collect::<Vec<_>>()))?),
+        }
+    }
+
+    /// Goes on showing what changes, as the engine tells it.
+    pub(super) async fn watch(&self, name: Option<&str>) -> anyhow::Result<()> {
+        let only = match name {
+            Some(name) => Some(self.client.show(name).await?.object.metadata.object_name()),
+            None => None,
+        };
+        let mut follow = self.client.follow().await?;
+        let mut screen = Screen {
+            json: self.json(),
+            redraws: !self.json() && std::io::stdout().is_terminal(),
+            shown: BTreeMap::new(),
+        };
+        loop {
+            let views = match follow.next().await? {
+                Some(Live::Snapshot(views)) => views,
+                Some(Live::View(view)) => vec![*view],
+                Some(Live::Event(_)) => continue,
+                None => return Err(Failure::failed("the engine stopped")),
+            };
+            let wanted = views.into_iter().filter(|view| {
+                only.as_ref().is_none_or(|only| *only == view.object.metadata.object_name())
+            });
+            screen.show(wanted.collect())?;
+        }
+    }
+}
+
+/// What was shown last, by name.
+struct Screen {
+    json: bool,
+    redraws: bool,
+    shown: BTreeMap<ObjectName, AutoDeployView>,
+}
+
+impl Screen {
+    fn show(&mut self, views: Vec<AutoDeployView>) -> anyhow::Result<()> {
+        let mut changed = Vec::new();
+        for mut view in views {
+            // That the registry was looked at once more is no change.
+            let looked_at = view.repository.looked_at.take();
+            let name = view.object.metadata.object_name();
+            let before = self.shown.get(&name);
+            let differs = if self.json {
+                before != Some(&view)
+            } else {
+                before.is_none_or(|before| row(before) != row(&view))
+            };
+            if differs {
+                let whole = AutoDeployView {
+                    repository: mercurious_engine::RepositoryView {
+                        looked_at,
+                        ..view.repository.clone()
+                    },
+                    ..view.clone()
+                };
+                changed.push(whole);
+                self.shown.insert(name, view);
+            }
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        if self.json {
+            return changed.iter().try_for_each(print_json_line);
+        }
+        let rows = |views: &mut dyn Iterator<Item = &AutoDeployView>| views.map(row).collect::<Vec<_>>();
+        if self.redraws {
+            let text = table(&HEADING, &rows(&mut self.shown.values()));
+            return Ok(print(&format!("{REDRAW}{text}"))?);
+        }
+        let text: String = rows(&mut changed.iter())
+            .iter()
+            .map(|row| format!("{}\n", row.join("   ").trim_end()))
+            .collect();
+        Ok(print(&text)?)
+    }
+}
+
+fn row(view: &AutoDeployView) -> Vec<String> {
+    let running = status_of(view).running.map(|running| {
+        running.tag.map_or_else(|| running.digest.short().to_owned(), |tag| tag.to_string())
+    });
+    let why = match &view.decision.waiting_on {
+        Some(waiting) if !view.decision.message.contains(waiting.as_str()) => {
+            format!("{}; waits on {waiting}", view.decision.message)
+        }
+        _ => view.decision.message.clone(),
+    };
+    vec![
+        name_of(view),
+        running.unwrap_or_else(|| "-".to_owned()),
+        format!("{}/{}", view.workload.available, view.workload.desired),
+        view.decision.reason.to_string(),
+        why,
+    ]
+}
