@@ -84,8 +84,7 @@ pub(crate) async fn logs(
 
 /// Frames until the reader goes or the engine stops.
 fn stream(api: &ApiServer, frames: impl Stream<Item = String> + Send + 'static) -> Response {
-    let frames =
-        frames.map(Ok::<_, Infallible>).take_until(api.stopping.clone().cancelled_owned());
+    let frames = frames.map(Ok::<_, Infallible>).take_until(api.stopping.clone().cancelled_owned());
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(frames)).into_response()

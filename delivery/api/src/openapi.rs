@@ -43,13 +43,17 @@ impl Modify for Everywhere {
             .build();
         if let Some(components) = document.components.as_mut() {
             // A view is an object and more: the object alone must not be closed.
-            if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut("AutoDeploy") {
+            if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut("AutoDeploy")
+            {
                 object.additional_properties = None;
             }
             components.add_security_scheme("token", SecurityScheme::Http(bearer));
         }
         let operations = document.paths.paths.values_mut().flat_map(|path| {
-            path.get.iter_mut().map(|it| (it, false)).chain(path.post.iter_mut().map(|it| (it, true)))
+            path.get
+                .iter_mut()
+                .map(|it| (it, false))
+                .chain(path.post.iter_mut().map(|it| (it, true)))
         });
         for (operation, changes) in operations {
             describe(operation, changes);

@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{
-        Query, State,
-        rejection::QueryRejection,
-    },
+    extract::{Query, State, rejection::QueryRejection},
 };
 use mercurious_core::{duration::Span, resources::ObjectName};
 use mercurious_engine::{AskError, AutoDeployView};

@@ -8,7 +8,9 @@ mod world;
 
 use std::{sync::Arc, time::Duration};
 
-use mercurious_api::{ApiClient, ApiServer, Change, ClientError, Live, LogEvent, ManifestWarning, Verb, serve};
+use mercurious_api::{
+    ApiClient, ApiServer, Change, ClientError, Live, LogEvent, ManifestWarning, Verb, serve,
+};
 use mercurious_core::{decide::Reason, rollout::Phase};
 use mercurious_engine::{Engine, EventBus};
 use mercurious_runtime::Tasks;

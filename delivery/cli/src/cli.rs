@@ -48,10 +48,14 @@ pub(crate) enum Command {
     /// Show the whole loop at work, in a temporary directory, with real processes and load
     Demo(DemoArgs),
     /// Make an image from a program, with no container engine, and push it
-    #[command(after_help = "Examples:\n  mercurious publish --binary target/release/app --repository ghcr.io/team/app --commit \"$(git rev-parse HEAD)\"\n  mercurious publish --binary target/release/app --layout image/")]
+    #[command(
+        after_help = "Examples:\n  mercurious publish --binary target/release/app --repository ghcr.io/team/app --commit \"$(git rev-parse HEAD)\"\n  mercurious publish --binary target/release/app --layout image/"
+    )]
     Publish(PublishArgs),
     /// What runs, and what is being done about it
-    #[command(after_help = "Examples:\n  mercurious status -w                 go on showing\n  mercurious status api -o json        the whole object\n  mercurious status -w -o json         one object a line, as they change")]
+    #[command(
+        after_help = "Examples:\n  mercurious status -w                 go on showing\n  mercurious status api -o json        the whole object\n  mercurious status -w -o json         one object a line, as they change"
+    )]
     Status {
         /// Only this one
         name: Option<String>,
@@ -60,7 +64,9 @@ pub(crate) enum Command {
         watch: bool,
     },
     /// Which image of a repository would be chosen, and why not the others; needs no set-up
-    #[command(after_help = "Examples:\n  mercurious images ghcr.io/team/app                        the newest by build time\n  mercurious images ghcr.io/team/app --semver='>=1.0.0'     the highest version\n  mercurious images 127.0.0.1:5000/team/app -o json         for a program")]
+    #[command(
+        after_help = "Examples:\n  mercurious images ghcr.io/team/app                        the newest by build time\n  mercurious images ghcr.io/team/app --semver='>=1.0.0'     the highest version\n  mercurious images 127.0.0.1:5000/team/app -o json         for a program"
+    )]
     Images(ImagesArgs),
     /// Look at the registry now
     Scan { name: String },
@@ -89,7 +95,9 @@ pub(crate) enum Command {
         timeout: Span,
     },
     /// Go back, and hold what was rolled back; with no name: list what each could go back to
-    #[command(after_help = "Examples:\n  mercurious rollback                       what each could go back to\n  mercurious rollback api --list            what this one could go back to\n  mercurious rollback api                   to the last good release\n  mercurious rollback api --to sha-0a1b2c3  to this one")]
+    #[command(
+        after_help = "Examples:\n  mercurious rollback                       what each could go back to\n  mercurious rollback api --list            what this one could go back to\n  mercurious rollback api                   to the last good release\n  mercurious rollback api --to sha-0a1b2c3  to this one"
+    )]
     Rollback {
         name: Option<String>,
         /// Only list what it could go back to
@@ -125,7 +133,9 @@ pub(crate) enum Command {
     /// Check each known cause of trouble, with its remedy; also where nothing runs
     Doctor(DoctorArgs),
     /// What the replicas print, those that crashed or were replaced included
-    #[command(after_help = "Examples:\n  mercurious logs api -n 500     the newest 500 lines\n  mercurious logs api -f         and go on with those to come")]
+    #[command(
+        after_help = "Examples:\n  mercurious logs api -n 500     the newest 500 lines\n  mercurious logs api -f         and go on with those to come"
+    )]
     Logs {
         name: String,
         /// Go on with the lines to come
@@ -136,10 +146,14 @@ pub(crate) enum Command {
         lines: usize,
     },
     /// Try a policy on tags from standard input, one a line
-    #[command(after_help = "Examples:\n  git tag | mercurious policy --semver='>=1.0.0 <2.0.0'\n  mercurious policy --filter='^main-(?P<ts>[0-9]+)$' --extract='$ts' --numerical=asc < tags")]
+    #[command(
+        after_help = "Examples:\n  git tag | mercurious policy --semver='>=1.0.0 <2.0.0'\n  mercurious policy --filter='^main-(?P<ts>[0-9]+)$' --extract='$ts' --numerical=asc < tags"
+    )]
     Policy(PolicyArgs),
     /// Print the completions of a shell
-    #[command(after_help = "Examples:\n  mercurious completions bash > ~/.local/share/bash-completion/completions/mercurious\n  mercurious completions zsh > \"${fpath[1]}/_mercurious\"\n  mercurious completions fish > ~/.config/fish/completions/mercurious.fish")]
+    #[command(
+        after_help = "Examples:\n  mercurious completions bash > ~/.local/share/bash-completion/completions/mercurious\n  mercurious completions zsh > \"${fpath[1]}/_mercurious\"\n  mercurious completions fish > ~/.config/fish/completions/mercurious.fish"
+    )]
     Completions { shell: clap_complete::Shell },
     /// A small server for the demo and for tests
     #[command(hide = true, disable_version_flag = true)]

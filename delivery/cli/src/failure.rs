@@ -18,8 +18,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Done, Self::Failed, Self::Usage, Self::No, Self::Late];
+    pub(crate) const ALL: [Self; 5] = [Self::Done, Self::Failed, Self::Usage, Self::No, Self::Late];
 
     /// What it means, for `--help` and the README.
     pub(crate) fn meaning(self) -> &'static str {

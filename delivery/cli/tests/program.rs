@@ -48,6 +48,117 @@ fn a_policy_that_selects_nothing_says_null() {
 }
 
 #[test]
+fn the_answer_of_a_policy_has_one_shape_whatever_the_input() {
+    let answer = |arguments: &[&str], input: &str| -> serde_json::Value {
+        let arguments = [&["policy", "--output", "json"], arguments].concat();
+        let output = with_input(&arguments, input);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let empty = answer(&["--semver=*"], "");
+    assert_eq!(empty, serde_json::json!({"latest": null, "tags": []}));
+
+    let windows = answer(&["--semver=>=1.0.0"], "1.0.0\r\n\r\n1.2.0\r\n");
+    assert_eq!(windows["latest"], "1.2.0");
+    assert_eq!(windows["tags"].as_array().unwrap().len(), 2);
+
+    let twice = answer(
+        &["--filter=^b(?P<n>[0-9]+)$", "--extract=$n", "--numerical=asc"],
+        "b2\nb10\nb10\nx\n",
+    );
+    assert_eq!(twice["latest"], "b10");
+    let tags = twice["tags"].as_array().unwrap();
+    assert_eq!(tags.len(), 4, "a tag that is given twice is answered twice");
+    for tag in tags {
+        let fields: Vec<&String> = tag.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["key", "matched", "reason", "tag"], "{tag}");
+    }
+    assert_eq!(
+        (&tags[1]["key"], &tags[1]["matched"]),
+        (&serde_json::json!("10"), &serde_json::json!(true))
+    );
+    assert_eq!(
+        (&tags[3]["key"], &tags[3]["matched"]),
+        (&serde_json::json!(null), &serde_json::json!(false))
+    );
+}
+
+#[test]
+fn exit_codes_tell_wrong_use_from_failure() {
+    for (arguments, code) in [
+        (vec!["policy", "--semver=>>1"], 2),
+        (vec!["policy", "--no-such-flag"], 2),
+        (vec!["publish", "--binary", "x"], 2),
+        (vec!["--data-dir", "/nonexistent/nowhere", "status"], 1),
+        (vec!["--data-dir", "/nonexistent/nowhere", "sync", "--timeout", "soon"], 2),
+        (vec!["--help"], 0),
+    ] {
+        let output = with_input(&arguments, "");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    for arguments in [&["completions", "bash"][..], &["policy", "--alphabetical=asc"]] {
+        let mut child = mercurious()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        child.stdin.take().unwrap().write_all(b"a\n").ok();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn the_completions_of_each_shell_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = mercurious().args(["completions", shell]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("rollback"), "{shell}");
+    }
+}
+
+#[test]
+fn the_doctor_finds_faults_where_no_engine_runs() {
+    let place = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let manifest = place.path().join("bad.yaml");
+    std::fs::write(
+        &manifest,
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: a }\nspec: { replica: 1 }\n",
+    )
+    .unwrap();
+    std::fs::create_dir(place.path().join(".docker")).unwrap();
+    std::fs::write(place.path().join(".docker/config.json"), "{\"auths\": secret-token").unwrap();
+    let output = mercurious()
+        .env("HOME", place.path())
+        .env_remove("DOCKER_CONFIG")
+        .args(["doctor", "--listen", "127.0.0.1:0", "--registry-listen"])
+        .arg(taken.local_addr().unwrap().to_string())
+        .arg("--data-dir")
+        .arg(place.path().join("data"))
+        .arg("-f")
+        .arg(&manifest)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    for words in
+        ["cannot listen on", "bad.yaml:4", "replicas", "config.json: is not JSON", "remedy: "]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains("secret-token"), "{text}");
+    assert!(!place.path().join("data").exists(), "looking changes nothing");
+}
+
+#[test]
 fn what_cannot_be_understood_ends_with_an_error_that_says_why() {
     for (arguments, input, word) in [
         (vec!["policy", "--semver=>>1"], "1.0.0\n", "--semver"),

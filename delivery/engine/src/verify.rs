@@ -46,6 +46,8 @@ pub struct VerifiedBox {
 /// So many of the newest lines are read.
 const LINES: usize = 2000;
 
+const LOGS: &str = "the logs are free of errors";
+
 /// So many matching lines are shown; the rest are counted.
 const SHOWN: usize = 5;
 
@@ -127,7 +129,9 @@ impl Subject<'_> {
                 .map_or_else(|| candidate.digest.to_string(), ToString::to_string);
             let found = tokio::time::timeout(PATIENCE, source.head(self.place, &reference))
                 .await
-                .map_err(|_| format!("no answer from {} within {PATIENCE:?}", self.place.repository))?
+                .map_err(|_| {
+                    format!("no answer from {} within {PATIENCE:?}", self.place.repository)
+                })?
                 .map_err(|error| error.to_string())?;
             let repository = &self.place.repository;
             match found {
@@ -177,10 +181,7 @@ impl Subject<'_> {
         let question = self.candidate().map(|candidate| {
             format!(
                 "ImagePolicy {} ({}) selects {}: {}",
-                self.wish.policy_name,
-                self.view.repository.policy,
-                candidate.image,
-                candidate.why
+                self.wish.policy_name, self.view.repository.policy, candidate.image, candidate.why
             )
         });
         answer("policy", "the ImagePolicy selects the right image", question)
@@ -212,12 +213,19 @@ impl Subject<'_> {
                 "{} of {} replicas run {}, {old} others",
                 workload.updated,
                 workload.desired,
-                workload.image.as_deref().and_then(pinned).unwrap_or_else(|| "no digest".to_owned())
+                workload
+                    .image
+                    .as_deref()
+                    .and_then(pinned)
+                    .unwrap_or_else(|| "no digest".to_owned())
             ),
         );
         if let Some(rollout) = &self.status.rollout {
             let waiting = rollout.waiting_on.as_deref().unwrap_or("nothing");
-            say(false, format!("rollout {} is {}, waiting on {waiting}", rollout.id, rollout.phase));
+            say(
+                false,
+                format!("rollout {} is {}, waiting on {waiting}", rollout.id, rollout.phase),
+            );
         } else if let Some(last) = self.status.history.first() {
             say(
                 last.phase == mercurious_core::rollout::Phase::Succeeded,
@@ -291,16 +299,23 @@ impl Subject<'_> {
             let said = line.split_once(": ").map_or(line.as_str(), |(_, said)| said);
             patterns.iter().any(|pattern| pattern.is_match(said))
         };
+        if self.view.workload.updated == 0 {
+            let nothing = "no new replica has started: there is nothing to read".to_owned();
+            return answer("logs", LOGS, Err(nothing));
+        }
         let bad: Vec<&String> = lines.iter().filter(is_bad).collect();
-        let mut evidence =
-            vec![format!("{} lines of the new replicas read, {} of errors", lines.len(), bad.len())];
+        let mut evidence = vec![format!(
+            "{} lines of the new replicas read, {} of errors",
+            lines.len(),
+            bad.len()
+        )];
         evidence.extend(bad.iter().take(SHOWN).map(|line| (*line).clone()));
         if bad.len() > SHOWN {
             evidence.push(format!("and {} more", bad.len() - SHOWN));
         }
         VerifiedBox {
             code: "logs".to_owned(),
-            title: "the logs are free of errors".to_owned(),
+            title: LOGS.to_owned(),
             passed: bad.is_empty(),
             evidence,
         }
@@ -310,12 +325,7 @@ impl Subject<'_> {
 fn answer(code: &str, title: &str, outcome: Result<String, String>) -> VerifiedBox {
     let passed = outcome.is_ok();
     let (Ok(evidence) | Err(evidence)) = outcome;
-    VerifiedBox {
-        code: code.to_owned(),
-        title: title.to_owned(),
-        passed,
-        evidence: vec![evidence],
-    }
+    VerifiedBox { code: code.to_owned(), title: title.to_owned(), passed, evidence: vec![evidence] }
 }
 
 fn pinned(image: &str) -> Option<String> {

@@ -70,9 +70,8 @@ impl Puller {
         namespace: &str,
         secrets: &[String],
     ) -> Result<PulledImage, PullError> {
-        let failed = |error: &dyn std::error::Error| {
-            PullError::new(format!("{image}: {}", chain(error)))
-        };
+        let failed =
+            |error: &dyn std::error::Error| PullError::new(format!("{image}: {}", chain(error)));
         let names: Vec<ObjectName> =
             secrets.iter().map(|name| ObjectName::new(namespace, name)).collect();
         let keychain = self.credentials.keychain(&names).map_err(|error| failed(&error))?;
@@ -81,8 +80,10 @@ impl Puller {
             digest.clone()
         } else {
             let head = self.client.head(repository, &image.locator(), &keychain).await;
-            head.map_err(|error| if error.is_not_found() { missing(image) } else { failed(&error) })?
-                .digest
+            head.map_err(
+                |error| if error.is_not_found() { missing(image) } else { failed(&error) },
+            )?
+            .digest
         };
         let resolved = self
             .client

@@ -73,7 +73,10 @@ impl Screen {
             let differs = if self.json {
                 before != Some(&view)
             } else {
-                before.is_none_or(|before| row(before) != row(&view))
+                // Where lines stay, a clock in a message is no news.
+                let news =
+                    |row: &[String]| if self.redraws { row.to_vec() } else { row[..4].to_vec() };
+                before.is_none_or(|before| news(&row(before)) != news(&row(&view)))
             };
             if differs {
                 let whole = AutoDeployView {
@@ -93,7 +96,8 @@ impl Screen {
         if self.json {
             return changed.iter().try_for_each(print_json_line);
         }
-        let rows = |views: &mut dyn Iterator<Item = &AutoDeployView>| views.map(row).collect::<Vec<_>>();
+        let rows =
+            |views: &mut dyn Iterator<Item = &AutoDeployView>| views.map(row).collect::<Vec<_>>();
         if self.redraws {
             let text = table(&HEADING, &rows(&mut self.shown.values()));
             return Ok(print(&format!("{REDRAW}{text}"))?);

@@ -27,10 +27,13 @@ impl Session<'_> {
         for view in &views {
             let (name, message) = (name_of(view), &view.decision.message);
             // Nothing to say where nothing changed.
-            if before.get(&name) != Some(&newest_attempt(view)) && !self.json() {
+            let changed = before.get(&name) != Some(&newest_attempt(view));
+            if changed && !self.json() {
                 print(&format!("{name}: {message}\n"))?;
             }
-            if is_trouble(view.decision.reason) {
+            let last = status_of(view).history.into_iter().next();
+            let fell_back = changed && last.is_some_and(|last| last.phase != Phase::Succeeded);
+            if fell_back || is_trouble(view.decision.reason) {
                 failed.push(format!("{name}: {message}"));
             }
         }

@@ -40,7 +40,8 @@ impl Case<'_> {
                 return self.conclude(Reason::Suspended, message);
             }
             Candidate::Awaited { message } => {
-                return self.conclude(Reason::Waiting, format!("{message}; {runs} stays until then"));
+                return self
+                    .conclude(Reason::Waiting, format!("{message}; {runs} stays until then"));
             }
             Candidate::Unknown { message } => {
                 return self.conclude(Reason::LookFailed, format!("{message}; {runs} stays"));

@@ -42,7 +42,9 @@ pub fn auto_deploy_status(
             why: why.clone(),
         }),
         Candidate::Empty { .. } => None,
-        Candidate::Awaited { .. } | Candidate::Unknown { .. } => previous.and_then(|previous| previous.candidate.clone()),
+        Candidate::Awaited { .. } | Candidate::Unknown { .. } => {
+            previous.and_then(|previous| previous.candidate.clone())
+        }
     };
     let on_candidate = candidate.as_ref().and_then(|candidate| record.hold_on(&candidate.digest));
     AutoDeployStatus {

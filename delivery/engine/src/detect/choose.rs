@@ -22,7 +22,9 @@ pub fn choose(
         return Candidate::Unknown { message: message.to_owned() };
     }
     if !seen.complete {
-        return Candidate::Awaited { message: "waits for the first look at the registry".to_owned() };
+        return Candidate::Awaited {
+            message: "waits for the first look at the registry".to_owned(),
+        };
     }
     let (release, why) = match select(policy, seen) {
         Ok(selected) => selected,

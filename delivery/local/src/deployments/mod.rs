@@ -17,10 +17,7 @@ mod log_lines;
 mod replica;
 mod template;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use mercurious_core::{
@@ -38,8 +35,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
 use crate::FileStore;
-pub(crate) use controller::Surroundings;
 use controller::Controller;
+pub(crate) use controller::Surroundings;
 use log_lines::LogLines;
 
 /// What is wanted of a Deployment beyond its manifest; survives a restart.

@@ -69,7 +69,8 @@ fn auto_deploy(view: &AutoDeployView, examination: &mut Examination) {
         examination.error(&name, problem, remedy::of_problem(problem, &name));
     }
     let status = status_of(view);
-    if view.repository.looked_at.is_some() && status.candidate.is_none() && status.running.is_none() {
+    if view.repository.looked_at.is_some() && status.candidate.is_none() && status.running.is_none()
+    {
         let finding = "nothing has ever been deployed";
         examination.warning(&name, finding, format!("`mercurious explain {name}` tells why"));
     }

@@ -44,8 +44,10 @@ fn data_directory(root: &Path, running: bool, examination: &mut Examination) {
                 Ok(_) => examination.checked(format!("data directory {subject}")),
                 Err(error) => {
                     let cause = std::error::Error::source(&error);
-                    let finding = cause.map_or(error.to_string(), |cause| format!("{error}: {cause}"));
-                    let remedy = "name another directory with --data-dir, or give this one to yourself";
+                    let finding =
+                        cause.map_or(error.to_string(), |cause| format!("{error}: {cause}"));
+                    let remedy =
+                        "name another directory with --data-dir, or give this one to yourself";
                     examination.error(&subject, finding, remedy);
                 }
             },
@@ -65,7 +67,11 @@ fn port(flag: &str, address: SocketAddr, examination: &mut Examination) {
         Ok(_) => examination.checked(format!("{address} is free for {flag}")),
         Err(error) => {
             let finding = format!("cannot listen on {address}: {error}");
-            examination.error(flag, finding, format!("stop what uses it, or name another with {flag}"));
+            examination.error(
+                flag,
+                finding,
+                format!("stop what uses it, or name another with {flag}"),
+            );
         }
     }
 }

@@ -66,8 +66,10 @@ fn unfollowed(manifests: &Manifests, examination: &mut Examination) {
         let loopback = host.starts_with("127.") || host.starts_with("localhost");
         if spec.secret_ref.is_none() && !loopback {
             let subject = format!("{}: ImageRepository {name}", sourced.origin);
-            let finding = "has no secretRef: a private image is found only with this person's own login";
-            let remedy = format!("name a docker-registry Secret by spec.secretRef, or log in to {host}");
+            let finding =
+                "has no secretRef: a private image is found only with this person's own login";
+            let remedy =
+                format!("name a docker-registry Secret by spec.secretRef, or log in to {host}");
             examination.warning(subject, finding, remedy);
         }
     }

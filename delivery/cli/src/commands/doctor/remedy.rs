@@ -39,7 +39,7 @@ const LOOKS: [(&[&str], &str); 11] = [
         "the registry gives other bytes than it promises: push the image again, or mistrust what lies between",
     ),
     (
-        &["404", "not found", "no tags", "is not there", "gone"],
+        &["404", "not found", "does not exist", "no tags", "gone"],
         "check that the image exists: push it, or correct spec.image",
     ),
     (

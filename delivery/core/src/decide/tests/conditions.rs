@@ -62,9 +62,12 @@ fn conditions_say_how_it_stands() {
     world.ask(Ask::Rollback(None));
     world.settle();
     check(&world, "TFTF");
-    for (look, expected) in
-        [(Look::NotYet, "?FFF"), (Look::Fails, "?FFF"), (Look::MatchesNothing, "FFFT"), (Look::SelectsForeign, "FFFT")]
-    {
+    for (look, expected) in [
+        (Look::NotYet, "?FFF"),
+        (Look::Fails, "?FFF"),
+        (Look::MatchesNothing, "FFFT"),
+        (Look::SelectsForeign, "FFFT"),
+    ] {
         let mut world = World::with_two();
         world.look = look;
         check(&world, expected);

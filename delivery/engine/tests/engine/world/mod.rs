@@ -20,7 +20,10 @@ use mercurious_core::{
 };
 use mercurious_engine::{
     AuditEntry, Event, Place, Ports, Seen, Target, Wishes,
-    ports::{ApplyError, Checker, ImageSource, LogTail, LookError, Notifier, Store, StoreError, Workloads},
+    ports::{
+        ApplyError, Checker, ImageSource, LogTail, LookError, Notifier, Store, StoreError,
+        Workloads,
+    },
 };
 use mercurious_runtime::{Clock, SystemClock};
 use tokio::sync::broadcast;
