@@ -57,13 +57,11 @@ pub(crate) async fn sync(
     let deadline = Instant::now() + timeout;
     let names = api.handle.names();
     let scans = futures::future::try_join_all(names.iter().map(|name| api.handle.scan(name)));
-    match tokio::time::timeout_at(deadline, scans).await {
-        Ok(scans) => drop(scans?),
-        Err(_) => {
-            let detail = format!("not every registry had answered after {}", Span(timeout));
-            return Err(Problem::late(detail));
-        }
-    }
+    let Ok(scans) = tokio::time::timeout_at(deadline, scans).await else {
+        let detail = format!("not every registry had answered after {}", Span(timeout));
+        return Err(Problem::late(detail));
+    };
+    scans?;
     let mut views = Vec::with_capacity(names.len());
     for name in &names {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -46,7 +46,7 @@ fn start(world: &World) -> Run {
     Run { tasks, client: ApiClient::new(directory.path()), directory }
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const NAME: &str = "api-gateway";
 
 fn problem(error: ClientError) -> (u16, String) {

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &PolicyArgs, globals: &Globals) -> anyhow::Result<()> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = String::from_utf8_lossy(&error.as_bytes()[..valid]).matches('\n').count() + 1;
         Failure::usage(format!("line {line} of the tags is not UTF-8"))
     })?;
     let tags: Vec<String> =

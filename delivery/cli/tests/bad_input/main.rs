@@ -90,7 +90,7 @@ fn a_registry_that_lies_changes_nothing_and_is_told_of_everywhere() {
 fn a_layer_that_reaches_outside_or_bursts_is_taken_back_and_held() {
     let run = Running::start();
     let before = run.digest();
-    let cases: [(&str, &str, fn(&mut tar::Builder<Vec<u8>>)); 4] = [
+    let cases: [(&str, &str, fn(&mut Tar)); 4] = [
         ("v2.0.0", "..", |tar| file(tar, b"../../outside", 1)),
         ("v2.0.1", "/outside", |tar| link(tar, "a", "/outside", tar::EntryType::Link)),
         ("v2.0.2", "outside", |tar| link(tar, "a", "../../outside", tar::EntryType::Link)),
@@ -110,6 +110,9 @@ fn a_layer_that_reaches_outside_or_bursts_is_taken_back_and_held() {
     }
 }
 
+/// A layer in the making.
+type Tar = tar::Builder<Vec<u8>>;
+
 fn header(size: u64, kind: tar::EntryType) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_size(size);
@@ -118,7 +121,7 @@ fn header(size: u64, kind: tar::EntryType) -> tar::Header {
     header
 }
 
-fn file(tar: &mut tar::Builder<Vec<u8>>, path: &[u8], size: u64) {
+fn file(tar: &mut Tar, path: &[u8], size: u64) {
     let mut header = header(size, tar::EntryType::Regular);
     // The library refuses to write such a path itself.
     header.as_old_mut().name[..path.len()].copy_from_slice(path);
@@ -126,7 +129,7 @@ fn file(tar: &mut tar::Builder<Vec<u8>>, path: &[u8], size: u64) {
     tar.append(&header, std::io::Read::take(std::io::repeat(0), size)).unwrap();
 }
 
-fn link(tar: &mut tar::Builder<Vec<u8>>, path: &str, to: &str, kind: tar::EntryType) {
+fn link(tar: &mut Tar, path: &str, to: &str, kind: tar::EntryType) {
     let mut header = header(0, kind);
     header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
     header.as_old_mut().linkname[..to.len()].copy_from_slice(to.as_bytes());

@@ -34,23 +34,19 @@ pub(super) async fn examine(
 fn data_directory(root: &Path, running: bool, examination: &mut Examination) {
     let subject = root.display().to_string();
     if !running {
-        match root.exists() {
-            false => {
-                examination.checked(format!("data directory {subject}: `up` will make it"));
-                return;
+        if !root.exists() {
+            examination.checked(format!("data directory {subject}: `up` will make it"));
+            return;
+        }
+        // Opening it is what `up` does first; the lock ends with this.
+        match DataDirectory::open(root) {
+            Ok(_) => examination.checked(format!("data directory {subject}")),
+            Err(error) => {
+                let cause = std::error::Error::source(&error);
+                let finding = cause.map_or(error.to_string(), |cause| format!("{error}: {cause}"));
+                let remedy = "name another directory with --data-dir, or give this one to yourself";
+                examination.error(&subject, finding, remedy);
             }
-            // Opening it is what `up` does first; the lock ends with this.
-            true => match DataDirectory::open(root) {
-                Ok(_) => examination.checked(format!("data directory {subject}")),
-                Err(error) => {
-                    let cause = std::error::Error::source(&error);
-                    let finding =
-                        cause.map_or(error.to_string(), |cause| format!("{error}: {cause}"));
-                    let remedy =
-                        "name another directory with --data-dir, or give this one to yourself";
-                    examination.error(&subject, finding, remedy);
-                }
-            },
         }
     }
     let token = DataDirectory::token_file(root);

@@ -31,7 +31,8 @@ struct Finding {
     severity: Severity,
     /// What it is about.
     subject: String,
-    finding: String,
+    #[serde(rename = "finding")]
+    what: String,
     remedy: String,
 }
 
@@ -65,8 +66,8 @@ impl Examination {
         self.add(Severity::Warning, subject.into(), finding.into(), remedy.into());
     }
 
-    fn add(&mut self, severity: Severity, subject: String, finding: String, remedy: String) {
-        self.findings.push(Finding { severity, subject, finding, remedy });
+    fn add(&mut self, severity: Severity, subject: String, what: String, remedy: String) {
+        self.findings.push(Finding { severity, subject, what, remedy });
     }
 }
 
@@ -111,9 +112,9 @@ pub(crate) async fn run(args: &DoctorArgs, globals: &Globals) -> anyhow::Result<
 fn render(examination: &Examination) -> String {
     let mut text: String =
         examination.checked.iter().map(|checked| format!("checked: {checked}\n")).collect();
-    for Finding { severity, subject, finding, remedy } in &examination.findings {
+    for Finding { severity, subject, what, remedy } in &examination.findings {
         let severity = if *severity == Severity::Error { "error" } else { "warning" };
-        text.push_str(&format!("{severity}: {subject}: {finding}\n    remedy: {remedy}\n"));
+        text.push_str(&format!("{severity}: {subject}: {what}\n    remedy: {remedy}\n"));
     }
     if examination.findings.is_empty() {
         text.push_str("no cause of trouble found\n");
