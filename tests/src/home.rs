@@ -17,13 +17,14 @@ use nix::{
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::{Image, Process, Program, Wish, marked, wish::Places};
+use crate::{Image, Process, Program, Wish, marked, push_like::Pattern, wish::Places};
 
 /// A running `mercurious up`.
 #[derive(Debug)]
 pub struct Home {
     program: Program,
     place: TempDir,
+    pub(crate) pattern: Option<Pattern>,
     /// Where the embedded registry listens.
     pub registry: SocketAddr,
     /// Where the example server's Service listens.
@@ -36,7 +37,7 @@ pub struct Home {
 /// Nothing that is waited for takes longer, on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// How often is looked.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 impl Home {
     /// The auto-deploy's name.
@@ -51,6 +52,7 @@ impl Home {
             service: free_address()?,
             mark: format!("trial-{:016x}", fastrand::u64(..)),
             place,
+            pattern: None,
             wish,
             child: None,
         };
@@ -88,7 +90,8 @@ impl Home {
         Ok(())
     }
 
-    async fn ready(&mut self) -> anyhow::Result<()> {
+    /// Waits until its API answers.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
         let client = self.client();
         let until = Instant::now() + PATIENCE;
         while client.list().await.is_err() {
@@ -144,19 +147,7 @@ impl Home {
 
     /// Makes an image and pushes it, as a person would; its digest, and when the push was complete.
     pub async fn push(&self, image: &Image) -> anyhow::Result<(Digest, Instant)> {
-        let commit = image.commit();
-        let mut command = tokio::process::Command::from(self.program.command());
-        command
-            .args(["publish", "--output", "json", "--binary"])
-            .arg(self.program.path())
-            .args(["--arg", "example-server", "--repository", &self.repository()])
-            .args(["--commit", &commit, "--created", &image.created().to_string()])
-            .args(["--tag", "latest"])
-            .args(["--env", &format!("EXAMPLE_VERSION={}", image.version)])
-            .args(["--env", &format!("EXAMPLE_COMMIT={commit}")]);
-        for (name, value) in &image.knobs {
-            command.args(["--env", &format!("{name}={value}")]);
-        }
+        let mut command = tokio::process::Command::from(self.publish(image)?);
         let output = command.kill_on_drop(true).output().await.context("cannot publish")?;
         let at = Instant::now();
         ensure!(
@@ -168,6 +159,22 @@ impl Home {
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
         let digest = answer["digest"].as_str().context("no digest")?.parse()?;
         Ok((digest, at))
+    }
+
+    /// The command that makes an image and pushes it.
+    pub fn publish(&self, image: &Image) -> anyhow::Result<std::process::Command> {
+        let commit = image.commit();
+        let mut command = self.program.command();
+        command
+            .args(["publish", "--output", "json", "--binary"])
+            .arg(self.program.slim(self.place.path())?)
+            .args(["--arg", "example-server", "--repository", &self.repository()])
+            .args(["--commit", &commit, "--created", &image.created().to_string()])
+            .args(["--tag", "latest"]);
+        for variable in image.variables() {
+            command.args(["--env", &variable]);
+        }
+        Ok(command)
     }
 
     /// Waits until the auto-deploy is as wanted.

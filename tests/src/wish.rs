@@ -17,6 +17,8 @@ pub struct Wish {
     pub registry: Option<SocketAddr>,
     /// Whether checks ask for the commit that is served, and for `/check`.
     pub checks: bool,
+    /// Whether a failed rollout goes back by itself.
+    pub automatic_rollback: bool,
 }
 
 impl Default for Wish {
@@ -29,6 +31,7 @@ impl Default for Wish {
             grace_seconds: 10,
             registry: None,
             checks: true,
+            automatic_rollback: true,
         }
     }
 }
@@ -61,6 +64,7 @@ impl fmt::Display for Manifests<'_> {
         let Places { registry, service, mark } = self.places;
         let repository = format!("{}/{}", self.wish.registry.unwrap_or(registry), Wish::REPOSITORY);
         let node_port = service.port();
+        let automatic = self.wish.automatic_rollback;
         write!(
             formatter,
             "apiVersion: apps/v1
@@ -109,6 +113,7 @@ spec:
   target: {{ kind: Deployment, name: example }}
   policyRef: {{ name: example }}
   rollout: {{ timeout: {timeout}, bake: {bake} }}
+  rollback: {{ automatic: {automatic} }}
 "
         )?;
         if self.wish.checks {

@@ -1,0 +1,223 @@
+use std::{fmt, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use mercurious_api::{Change, Live};
+use mercurious_core::{decide::Reason, image::Digest, rollout::Phase};
+use mercurious_engine::{AutoDeployView, EventKind};
+
+use crate::{Home, Image, Moment, Seen, State, ran, settled};
+
+/// What is wrong with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Nothing.
+    Good,
+    /// It ends at once.
+    CrashOnStart,
+    /// It ends a while after it was ready.
+    CrashWhileBaking,
+    /// It starts and is never ready.
+    NeverReady,
+    /// It serves, and a check says no.
+    FailingCheck,
+    /// It is for another processor.
+    OtherPlatform,
+}
+
+impl Kind {
+    /// An image of this kind, the `number`-th in time.
+    pub fn image(self, number: u32) -> Image {
+        let image = Image::good(number);
+        // Starting takes long enough for each step to be seen.
+        let slow = || image.clone().with("EXAMPLE_START_DELAY", "200ms");
+        match self {
+            Self::Good => slow(),
+            Self::CrashOnStart => image.with("EXAMPLE_CRASH_ON_START", "true"),
+            Self::CrashWhileBaking => slow().with("EXAMPLE_CRASH_AFTER", "2s"),
+            Self::NeverReady => image.with("EXAMPLE_NEVER_READY", "true"),
+            Self::FailingCheck => slow().with("EXAMPLE_FAILING_CHECK", "true"),
+            Self::OtherPlatform => image.for_architecture("s390x"),
+        }
+    }
+}
+
+/// How an engine is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// `kill -9`
+    Kill,
+    /// SIGTERM
+    Terminate,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Kill => "killed",
+            Self::Terminate => "terminated",
+        })
+    }
+}
+
+/// A home whose engine is ended again and again, with what it must converge to.
+#[derive(Debug)]
+pub struct Trial {
+    /// The home.
+    pub home: Home,
+    /// What must run when nothing is at work.
+    pub good: Digest,
+    /// What it answers.
+    pub version: String,
+    /// How many images it was given.
+    pub number: u32,
+}
+
+impl Trial {
+    /// With its first good release.
+    pub async fn start(mut home: Home) -> anyhow::Result<Self> {
+        let image = Image::good(1);
+        let good = home.push_like(&image).await?;
+        let run = |view: &AutoDeployView| ran(view, &good, Phase::Succeeded) && settled(view);
+        home.until("v1", run).await?;
+        Ok(Self { home, good, version: image.version, number: 1 })
+    }
+
+    /// The next image of this kind.
+    pub fn next(&mut self, kind: Kind) -> Image {
+        self.number += 1;
+        kind.image(self.number)
+    }
+
+    /// Pushes an image, ends the engine at the moment, and looks at everything that is left and that comes of it.
+    pub async fn end_at(&mut self, kind: Kind, moment: Moment, end: End) -> anyhow::Result<Seen> {
+        let what = format!("v{}, {kind:?}, {end} at {moment:?}", self.number + 1);
+        self.end_at_moment(kind, moment, end).await.with_context(|| {
+            format!("{what}\n{}", self.home.log())
+        })
+    }
+
+    async fn end_at_moment(
+        &mut self,
+        kind: Kind,
+        moment: Moment,
+        end: End,
+    ) -> anyhow::Result<Seen> {
+        let image = self.next(kind);
+        let mut follow = self.home.follow().await?;
+        let url = self.home.url("/slow?ms=1500");
+        let digest = self.home.push_like(&image).await?;
+        let seen = {
+            // Something that an old replica must finish makes its drain last.
+            let busy = async {
+                if moment == Moment::Draining {
+                    let _ = mercurious_load::ask(&url, crate::home::PATIENCE).await;
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                seen = self.home.reach(moment, &mut follow) => seen?,
+                () = busy => Seen::Passed,
+            }
+        };
+        self.end(end).await?;
+        self.start_again(&image, &digest, kind).await?;
+        self.start_in_silence().await?;
+        Ok(seen)
+    }
+
+    /// Ends the engine. No process stays, and all state is whole.
+    pub async fn end(&mut self, end: End) -> anyhow::Result<()> {
+        match end {
+            End::Kill => self.home.kill()?,
+            End::Terminate => {
+                let status = self.home.stop().await?;
+                ensure!(status.success(), "SIGTERM ended it with {status}");
+            }
+        }
+        self.home.gone().await?;
+        let state = State::read(&self.home)?;
+        ensure!(end == End::Kill || state.unfinished().is_empty(), "{:?}", state.unfinished());
+        Ok(())
+    }
+
+    /// Starts the engine, which must come to the right end with this image.
+    pub async fn start_again(
+        &mut self,
+        image: &Image,
+        digest: &Digest,
+        kind: Kind,
+    ) -> anyhow::Result<()> {
+        self.home.resume().await?;
+        self.home.nothing_half_done()?;
+        let ended = |view: &AutoDeployView| {
+            settled(view)
+                && match kind {
+                    Kind::Good => ran(view, digest, Phase::Succeeded),
+                    Kind::OtherPlatform => true,
+                    _ => ran(view, digest, Phase::RolledBack),
+                }
+        };
+        let view = self.home.until("the right end", ended).await?;
+        let status = view.object.status.context("no status")?;
+        if kind == Kind::Good {
+            self.good = digest.clone();
+            self.version.clone_from(&image.version);
+        }
+        let running = status.running.map(|running| running.digest);
+        ensure!(running.as_ref() == Some(&self.good), "{running:?} runs, not {}", self.good);
+        let holds = status.holds.iter().filter(|hold| hold.digest == *digest).count();
+        let wanted = usize::from(!matches!(kind, Kind::Good | Kind::OtherPlatform));
+        ensure!(holds == wanted, "{holds} holds on it, not {wanted}");
+        self.looks_right().await?;
+        let whole = self.home.whole_in_registry(image).await?;
+        ensure!(whole.as_ref() == Some(digest), "the registry has {whole:?}, not {digest}");
+        Ok(())
+    }
+
+    /// The good version is what is served, and the audit history holds nothing twice.
+    pub async fn looks_right(&self) -> anyhow::Result<()> {
+        let answer = mercurious_load::ask(&self.home.url("/"), crate::home::PATIENCE)
+            .await
+            .map_err(anyhow::Error::msg)?;
+        let own = format!("{} ", self.version);
+        ensure!(answer.starts_with(&own), "{answer} answers, not {}", self.version);
+        self.home.audit().await?;
+        Ok(())
+    }
+
+    /// Stops the engine, which has nothing to do, and starts it again: nothing is written, nothing is announced.
+    pub async fn start_in_silence(&mut self) -> anyhow::Result<()> {
+        let before = self.home.until("rest", at_rest).await?;
+        let audit = self.home.audit().await?;
+        self.end(End::Terminate).await?;
+        let state = State::read(&self.home)?;
+        self.home.resume().await?;
+        let mut follow = self.home.follow().await?;
+        self.home.until("rest", at_rest).await?;
+        let view = self.home.client().change(Home::NAME, "scan", &Change::default()).await?;
+        let rests = before.decision.reason;
+        ensure!(view.decision.reason == rests, "{:?}, then {:?}", before.decision, view.decision);
+        // What is not there can only be waited for a while.
+        while let Ok(live) = tokio::time::timeout(QUIET, follow.next()).await {
+            if let Some(Live::Event(event)) = live?
+                && let EventKind::Decision { reason, message, .. } = event.kind
+            {
+                ensure!(reason == rests, "announced {reason}: {message}");
+            }
+        }
+        ensure!(self.home.audit().await? == audit, "the audit history grew in silence");
+        let after = State::read(&self.home)?;
+        let changed = after.changed_since(&state);
+        ensure!(changed.is_empty(), "written in silence: {changed:?}");
+        self.looks_right().await
+    }
+}
+
+const QUIET: Duration = Duration::from_millis(50);
+
+/// Whether nothing is to be done and nothing is left to be said about what was.
+fn at_rest(view: &AutoDeployView) -> bool {
+    use Reason::{Failed, LookFailed, Obeyed, PersonChanged, Refused, RolledBack, Succeeded};
+    let said = [Failed, LookFailed, Obeyed, PersonChanged, Refused, RolledBack, Succeeded];
+    settled(view) && !said.contains(&view.decision.reason)
+}
