@@ -7,8 +7,12 @@ use std::{
 use anyhow::{Context as _, ensure};
 use mercurious_core::{image::Digest, rollout::Phase};
 use mercurious_engine::{AuditEntry, AutoDeployView};
+use tokio::time::{Instant, sleep};
 
-use crate::Home;
+use crate::{
+    Home,
+    home::{PATIENCE, PAUSE},
+};
 
 /// What lies below `state/`: every file with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +45,11 @@ impl State {
 
     /// Files that an engine was writing when it ended.
     pub fn unfinished(&self) -> Vec<&Path> {
-        self.0.keys().map(PathBuf::as_path).filter(|path| name(path).starts_with(UNFINISHED)).collect()
+        self.0
+            .keys()
+            .map(PathBuf::as_path)
+            .filter(|path| name(path).starts_with(UNFINISHED))
+            .collect()
     }
 
     /// Where this differs from an earlier one.
@@ -86,24 +94,40 @@ impl Home {
                 && let Some(before) =
                     known.insert((entry.rollout, entry.reason), entry.message.clone())
             {
-                anyhow::bail!("{:?} of {:?} twice: {before} / {}", entry.reason, entry.rollout, entry.message);
+                anyhow::bail!(
+                    "{:?} of {:?} twice: {before} / {}",
+                    entry.reason,
+                    entry.rollout,
+                    entry.message
+                );
             }
         }
         Ok(entries)
     }
 
-    /// What a killed engine may leave half-done anywhere is gone after the next start.
-    pub fn nothing_half_done(&self) -> anyhow::Result<()> {
-        let state = State::read(self)?;
-        ensure!(state.unfinished().is_empty(), "left behind: {:?}", state.unfinished());
-        for directory in ["downloads", "images"] {
-            for entry in fs::read_dir(self.data().join(directory))? {
-                let name = entry?.file_name().to_string_lossy().into_owned();
-                let whole = directory == "images" && !name.starts_with('.');
-                ensure!(whole, "{directory}/{name} was left behind");
+    /// What a killed engine left half-done anywhere goes away with the next start, or is done by it.
+    pub async fn nothing_half_done(&self) -> anyhow::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = self.half_done()?;
+            if left.is_empty() {
+                return Ok(());
             }
+            ensure!(Instant::now() < until, "left behind: {left:?}");
+            sleep(PAUSE).await;
         }
-        Ok(())
+    }
+
+    fn half_done(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let state = State::read(self)?;
+        let mut left: Vec<PathBuf> = state.unfinished().into_iter().map(Path::to_owned).collect();
+        for entry in fs::read_dir(self.data().join("downloads"))? {
+            left.push(entry?.path());
+        }
+        for entry in fs::read_dir(self.data().join("images"))? {
+            left.extend(Some(entry?.path()).filter(|path| name(path).starts_with('.')));
+        }
+        Ok(left)
     }
 }
 

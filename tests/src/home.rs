@@ -17,14 +17,13 @@ use nix::{
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::{Image, Process, Program, Wish, marked, push_like::Pattern, wish::Places};
+use crate::{Image, Process, Program, Wish, marked, wish::Places};
 
 /// A running `mercurious up`.
 #[derive(Debug)]
 pub struct Home {
     program: Program,
     place: TempDir,
-    pub(crate) pattern: Option<Pattern>,
     /// Where the embedded registry listens.
     pub registry: SocketAddr,
     /// Where the example server's Service listens.
@@ -52,7 +51,6 @@ impl Home {
             service: free_address()?,
             mark: format!("trial-{:016x}", fastrand::u64(..)),
             place,
-            pattern: None,
             wish,
             child: None,
         };
@@ -142,12 +140,25 @@ impl Home {
 
     /// The watched repository.
     pub fn repository(&self) -> String {
-        format!("{}/{}", self.wish.registry.unwrap_or(self.registry), Wish::REPOSITORY)
+        self.repository_of(Wish::REPOSITORY)
+    }
+
+    /// Another repository in the same registry.
+    pub(crate) fn repository_of(&self, path: &str) -> String {
+        format!("{}/{path}", self.wish.registry.unwrap_or(self.registry))
     }
 
     /// Makes an image and pushes it, as a person would; its digest, and when the push was complete.
     pub async fn push(&self, image: &Image) -> anyhow::Result<(Digest, Instant)> {
-        let mut command = tokio::process::Command::from(self.publish(image)?);
+        self.push_to(&self.repository(), image).await
+    }
+
+    pub(crate) async fn push_to(
+        &self,
+        repository: &str,
+        image: &Image,
+    ) -> anyhow::Result<(Digest, Instant)> {
+        let mut command = tokio::process::Command::from(self.publish(repository, image)?);
         let output = command.kill_on_drop(true).output().await.context("cannot publish")?;
         let at = Instant::now();
         ensure!(
@@ -162,13 +173,17 @@ impl Home {
     }
 
     /// The command that makes an image and pushes it.
-    pub fn publish(&self, image: &Image) -> anyhow::Result<std::process::Command> {
+    pub fn publish(
+        &self,
+        repository: &str,
+        image: &Image,
+    ) -> anyhow::Result<std::process::Command> {
         let commit = image.commit();
         let mut command = self.program.command();
         command
             .args(["publish", "--output", "json", "--binary"])
             .arg(self.program.slim(self.place.path())?)
-            .args(["--arg", "example-server", "--repository", &self.repository()])
+            .args(["--arg", "example-server", "--repository", repository])
             .args(["--commit", &commit, "--created", &image.created().to_string()])
             .args(["--tag", "latest"]);
         for variable in image.variables() {

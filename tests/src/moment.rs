@@ -64,9 +64,7 @@ impl Home {
                 Moment::Phase(phase) => said == Some(phase),
                 Moment::Pulling => any(self.data().join("downloads"), "pull-"),
                 Moment::Unpacking => any(self.data().join("images"), ".unpack-"),
-                Moment::Launching => {
-                    self.replica_names().iter().any(|name| !before.contains(name))
-                }
+                Moment::Launching => self.replica_names().iter().any(|name| !before.contains(name)),
                 Moment::Replicas { started, ready } => {
                     said.is_some()
                         && self.client().show(Self::NAME).await.is_ok_and(|view| {

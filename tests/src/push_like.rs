@@ -1,56 +1,59 @@
 use anyhow::Context as _;
 use bytes::Bytes;
 use mercurious_core::image::{Digest, Repository, Tag};
-use mercurious_registry::{BlobToPush, ImageToPush, Keychain, RegistryClient, Retries};
+use mercurious_registry::{
+    BlobDescriptor, BlobToPush, ImageToPush, Keychain, RegistryClient, Retries,
+};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::{Home, Image};
 
-/// An image in the registry of which others differ in their configuration alone.
-#[derive(Clone, Debug)]
-pub(crate) struct Pattern {
+/// An image made once by the program, of which others differ in their configuration alone.
+#[derive(Debug)]
+struct Pattern {
     manifest: Value,
     configuration: Value,
+    layers: Vec<BlobToPush>,
 }
 
+/// Making an image is the dearest part of a trial: each test program does it once.
+static PATTERN: OnceCell<Pattern> = OnceCell::const_new();
+
 impl Home {
-    /// Pushes an image as [`Home::push`] does, but makes it from the first that this home was given: only its
-    /// configuration is new, so that it costs next to nothing. A failed push is not tried again.
-    pub async fn push_like(&mut self, image: &Image) -> anyhow::Result<Digest> {
-        let client = client()?;
+    /// Pushes an image as [`Home::push`] does, but in one attempt, and made from one that the program published:
+    /// only its configuration is new, so that it costs next to nothing.
+    pub async fn push_like(&self, image: &Image) -> anyhow::Result<Digest> {
+        let pattern = PATTERN.get_or_try_init(|| self.pattern()).await?;
         let repository: Repository = self.repository().parse()?;
-        let Some(pattern) = self.pattern.clone() else {
-            let (digest, _) = self.push(image).await?;
-            let manifest = self.document(&client, &repository, &digest).await?;
-            let config = manifest["config"]["digest"].as_str().context("no config")?.parse()?;
-            let size = manifest["config"]["size"].as_u64().context("no size")?;
-            let blob = mercurious_registry::BlobDescriptor {
-                digest: config,
-                size,
-                media_type: String::new(),
-            };
-            let bytes = client.blob_bytes(&repository, &blob, &Keychain::anonymous()).await?;
-            let configuration = serde_json::from_slice(&bytes)?;
-            self.pattern = Some(Pattern { manifest, configuration });
-            return Ok(digest);
-        };
-        let image_to_push = pattern.image(image)?;
         let tags: Vec<Tag> = vec![format!("sha-{}", image.commit()).parse()?, "latest".parse()?];
-        let pushed = client
-            .push_image(&repository, &image_to_push, &tags, None, &Keychain::anonymous())
-            .await?;
+        let image = pattern.image(image)?;
+        let pushed =
+            client()?.push_image(&repository, &image, &tags, None, &Keychain::anonymous()).await?;
         Ok(pushed.digest)
     }
 
-    async fn document(
-        &self,
-        client: &RegistryClient,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> anyhow::Result<Value> {
-        let found =
-            client.manifest(repository, digest.as_str(), &Keychain::anonymous()).await?;
-        Ok(serde_json::from_slice(&found.bytes)?)
+    /// Published where nobody looks, and read back.
+    async fn pattern(&self) -> anyhow::Result<Pattern> {
+        let (client, anonymous) = (client()?, Keychain::anonymous());
+        let repository = self.repository_of("pattern/example");
+        let (digest, _) = self.push_to(&repository, &Image::good(0)).await?;
+        let repository: Repository = repository.parse()?;
+        let manifest = document(&client, &repository, &digest).await?;
+        let blob = async |blob: &Value| -> anyhow::Result<Bytes> {
+            let blob = BlobDescriptor {
+                digest: blob["digest"].as_str().context("no digest")?.parse()?,
+                size: blob["size"].as_u64().context("no size")?,
+                media_type: String::new(),
+            };
+            Ok(client.blob_bytes(&repository, &blob, &anonymous).await?)
+        };
+        let configuration = serde_json::from_slice(&blob(&manifest["config"]).await?)?;
+        let mut layers = Vec::new();
+        for layer in manifest["layers"].as_array().context("no layers")? {
+            layers.push(BlobToPush::from_bytes(blob(layer).await?));
+        }
+        Ok(Pattern { manifest, configuration, layers })
     }
 
     /// The digest of this image's commit tag in the embedded registry, with all that it names; nothing where the
@@ -65,7 +68,7 @@ impl Home {
             Err(mercurious_registry::RegistryError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let manifest = self.document(&client, &repository, &digest).await?;
+        let manifest = document(&client, &repository, &digest).await?;
         let layers = manifest["layers"].as_array().context("no layers")?;
         for blob in layers.iter().chain([&manifest["config"]]) {
             let blob: Digest = blob["digest"].as_str().context("no digest")?.parse()?;
@@ -74,6 +77,15 @@ impl Home {
         }
         Ok(Some(digest))
     }
+}
+
+async fn document(
+    client: &RegistryClient,
+    repository: &Repository,
+    digest: &Digest,
+) -> anyhow::Result<Value> {
+    let found = client.manifest(repository, digest.as_str(), &Keychain::anonymous()).await?;
+    Ok(serde_json::from_slice(&found.bytes)?)
 }
 
 fn client() -> anyhow::Result<RegistryClient> {
@@ -109,7 +121,7 @@ impl Pattern {
         facts(&mut manifest["annotations"]);
         let media_type = manifest["mediaType"].as_str().context("no media type")?.to_owned();
         Ok(ImageToPush {
-            blobs: vec![configuration],
+            blobs: self.layers.iter().cloned().chain([configuration]).collect(),
             manifest: Bytes::from(serde_json::to_vec(&manifest)?),
             media_type,
         })

@@ -10,7 +10,10 @@ pub struct Chance {
 
 impl Chance {
     /// From the variable `MERCURIOUS_TRIALS_SEED`, else from nothing that is known before. Prints the seed.
-    #[expect(clippy::print_stderr, reason = "a failed run is repeated with the seed that it printed")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "a failed run is repeated with the seed that it printed"
+    )]
     pub fn new() -> Self {
         let seed = setting("MERCURIOUS_TRIALS_SEED").unwrap_or_else(|| fastrand::u64(..));
         eprintln!("MERCURIOUS_TRIALS_SEED={seed}");

@@ -5,7 +5,7 @@ use mercurious_api::{Change, Live};
 use mercurious_core::{decide::Reason, image::Digest, rollout::Phase};
 use mercurious_engine::{AutoDeployView, EventKind};
 
-use crate::{Home, Image, Moment, Seen, State, ran, settled};
+use crate::{Chance, Home, Image, Moment, Seen, State, ran, settled};
 
 /// What is wrong with an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ pub struct Trial {
 
 impl Trial {
     /// With its first good release.
-    pub async fn start(mut home: Home) -> anyhow::Result<Self> {
+    pub async fn start(home: Home) -> anyhow::Result<Self> {
         let image = Image::good(1);
         let good = home.push_like(&image).await?;
         let run = |view: &AutoDeployView| ran(view, &good, Phase::Succeeded) && settled(view);
@@ -91,9 +91,9 @@ impl Trial {
     /// Pushes an image, ends the engine at the moment, and looks at everything that is left and that comes of it.
     pub async fn end_at(&mut self, kind: Kind, moment: Moment, end: End) -> anyhow::Result<Seen> {
         let what = format!("v{}, {kind:?}, {end} at {moment:?}", self.number + 1);
-        self.end_at_moment(kind, moment, end).await.with_context(|| {
-            format!("{what}\n{}", self.home.log())
-        })
+        self.end_at_moment(kind, moment, end)
+            .await
+            .with_context(|| format!("{what}\n{}", self.home.log()))
     }
 
     async fn end_at_moment(
@@ -125,6 +125,58 @@ impl Trial {
         Ok(seen)
     }
 
+    /// Pushes an image of some kind and kills the engine up to three times, each time a random while after it
+    /// started to do something. Says how many kills that were.
+    pub async fn kill_at_random(&mut self, chance: &mut Chance) -> anyhow::Result<u64> {
+        let kinds = [Kind::Good, Kind::Good, Kind::CrashOnStart, Kind::FailingCheck];
+        let kind = *chance.one_of(&kinds).context("no kinds")?;
+        let (kills, image) = (chance.number(1..4), self.next(kind));
+        let mut waits = Vec::new();
+        for _ in 0..kills {
+            waits.push(Duration::from_millis(chance.number(0..3000)));
+        }
+        let what = format!("v{}, {kind:?}, killed after {waits:?}", self.number);
+        self.kill_after(&image, kind, &waits)
+            .await
+            .with_context(|| format!("{what}\n{}", self.home.log()))?;
+        Ok(kills)
+    }
+
+    async fn kill_after(
+        &mut self,
+        image: &Image,
+        kind: Kind,
+        waits: &[Duration],
+    ) -> anyhow::Result<()> {
+        let mut pushed = None;
+        for (index, wait) in waits.iter().enumerate() {
+            if index > 0 {
+                self.home.launch()?;
+            }
+            {
+                let push = async {
+                    if index == 0 {
+                        // The kill may well come into the middle of it.
+                        pushed = self.home.push_like(image).await.ok();
+                    }
+                    std::future::pending::<()>().await;
+                };
+                let _ = tokio::time::timeout(*wait, push).await;
+            }
+            self.end(End::Kill).await?;
+        }
+        if pushed.is_none() {
+            self.home.resume().await?;
+            // An image is there whole, or not at all; whoever pushed it tries again.
+            self.home.whole_in_registry(image).await?;
+            pushed = Some(self.home.push_like(image).await?);
+            self.end(End::Kill).await?;
+        }
+        let digest = pushed.context("not pushed")?;
+        self.start_again(image, &digest, kind).await?;
+        self.start_in_silence().await
+    }
+
     /// Ends the engine. No process stays, and all state is whole.
     pub async fn end(&mut self, end: End) -> anyhow::Result<()> {
         match end {
@@ -148,7 +200,7 @@ impl Trial {
         kind: Kind,
     ) -> anyhow::Result<()> {
         self.home.resume().await?;
-        self.home.nothing_half_done()?;
+        self.home.nothing_half_done().await?;
         let ended = |view: &AutoDeployView| {
             settled(view)
                 && match kind {

@@ -26,7 +26,7 @@ impl Default for Wish {
         Self {
             replicas: 2,
             interval: "1m0s",
-            timeout: "30s",
+            timeout: "2m0s",
             bake: "1s",
             grace_seconds: 10,
             registry: None,

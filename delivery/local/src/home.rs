@@ -120,8 +120,14 @@ impl Home {
         let manifests = Arc::new(settings.manifests);
         let wishes = wishes(&manifests)?;
         let store = FileStore::open(&directory.state()).map_err(HomeError::Store)?;
-        for path in [directory.logs(), directory.replicas(), directory.root().join("downloads")] {
-            std::fs::create_dir_all(&path).map_err(|error| machine("make a directory")(&error))?;
+        // Layers that a killed engine was downloading: they are of use to nobody.
+        let downloads = directory.root().join("downloads");
+        if downloads.exists() {
+            std::fs::remove_dir_all(&downloads)
+                .map_err(|error| machine("remove old downloads")(&error))?;
+        }
+        for path in [&directory.logs(), &directory.replicas(), &downloads] {
+            std::fs::create_dir_all(path).map_err(|error| machine("make a directory")(&error))?;
         }
         let ended = reap_orphans(&directory.replicas())
             .map_err(|error| machine("end left-over replicas")(&error))?;
@@ -170,7 +176,6 @@ impl Home {
         let images = ImageStore::open(&directory.images())
             .map_err(|error| machine("open the image store")(&error))?;
         let platform = Platform::of_this_program();
-        let downloads = directory.root().join("downloads");
         let puller = Puller::new(client, credentials.clone(), images, platform.clone(), downloads);
         let surroundings = Surroundings {
             manifests: Arc::clone(&manifests),
