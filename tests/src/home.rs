@@ -28,7 +28,8 @@ pub struct Home {
     pub registry: SocketAddr,
     /// Where the example server's Service listens.
     pub service: SocketAddr,
-    wish: Wish,
+    /// What the manifests say; another wish is heard at the next start.
+    pub wish: Wish,
     mark: String,
     child: Option<Child>,
 }

@@ -30,5 +30,5 @@ pub use marked::Process;
 pub use moment::{Moment, Seen};
 pub use program::Program;
 pub use seed::Chance;
-pub use trial::{End, Kind, Trial};
+pub use trial::{End, Kind, Trial, at_rest};
 pub use wish::Wish;

