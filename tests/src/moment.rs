@@ -103,8 +103,9 @@ impl Home {
     }
 
     fn replica_names(&self) -> Vec<std::ffi::OsString> {
-        let entries = std::fs::read_dir(self.data().join("replicas"));
-        entries.into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
+        let runs = std::fs::read_dir(self.data().join("replicas")).into_iter().flatten().flatten();
+        let replicas = runs.flat_map(|run| std::fs::read_dir(run.path()).into_iter().flatten());
+        replicas.flatten().map(|entry| entry.file_name()).collect()
     }
 }
 
