@@ -45,8 +45,15 @@ impl Home {
 
     /// Starts one, and waits until its API answers.
     pub async fn start(program: &Program, wish: Wish) -> anyhow::Result<Self> {
+        let mut home = Self::new(program, wish)?;
+        home.resume().await?;
+        Ok(home)
+    }
+
+    /// One that does not run yet.
+    pub fn new(program: &Program, wish: Wish) -> anyhow::Result<Self> {
         let place = tempfile::Builder::new().prefix("mercurious-trial-").tempdir()?;
-        let mut home = Self {
+        Ok(Self {
             program: program.clone(),
             registry: free_address()?,
             service: free_address()?,
@@ -54,9 +61,7 @@ impl Home {
             place,
             wish,
             child: None,
-        };
-        home.resume().await?;
-        Ok(home)
+        })
     }
 
     /// Starts it again on the same data directory.
@@ -69,24 +74,38 @@ impl Home {
     pub fn launch(&mut self) -> anyhow::Result<()> {
         ensure!(self.child.is_none(), "it runs already");
         let places = Places { registry: self.registry, service: self.service, mark: &self.mark };
-        let manifests = self.place.path().join("manifests.yaml");
-        std::fs::write(&manifests, self.wish.manifests(places))?;
-        let mut command = self.program.command();
+        std::fs::write(self.manifests(), self.wish.manifests(places))?;
+        let mut command = self.up(self.registry);
         command
-            .arg("up")
-            .arg("--data-dir")
-            .arg(self.data())
-            .arg("-f")
-            .arg(&manifests)
-            .arg("--registry-listen")
-            .arg(self.registry.to_string())
-            .args(["--listen", "127.0.0.1:0"])
             .env("EXAMPLE_MARK", &self.mark)
             .stdin(Stdio::null())
             .stdout(self.log_file()?)
             .stderr(self.log_file()?);
         self.child = Some(command.spawn().context("cannot start `mercurious up`")?);
         Ok(())
+    }
+
+    fn manifests(&self) -> PathBuf {
+        self.place.path().join("manifests.yaml")
+    }
+
+    /// The command that starts an engine on this home's data directory.
+    pub fn up(&self, registry: SocketAddr) -> std::process::Command {
+        let mut command = self.command(&["up"]);
+        command
+            .arg("-f")
+            .arg(self.manifests())
+            .arg("--registry-listen")
+            .arg(registry.to_string())
+            .args(["--listen", "127.0.0.1:0"]);
+        command
+    }
+
+    /// A command of the program with these words, on this home's data directory.
+    pub fn command(&self, words: &[&str]) -> std::process::Command {
+        let mut command = self.program.command();
+        command.args(words).arg("--data-dir").arg(self.data());
+        command
     }
 
     /// Waits until its API answers.
@@ -291,6 +310,6 @@ impl Drop for Home {
 }
 
 /// An address on loopback that nobody uses now.
-fn free_address() -> std::io::Result<SocketAddr> {
+pub fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -24,7 +24,7 @@ mod trial;
 mod wish;
 
 pub use aftermath::{State, ran, settled};
-pub use home::Home;
+pub use home::{Home, free_address};
 pub use image::Image;
 pub use marked::Process;
 pub use moment::{Moment, Seen};

@@ -14,7 +14,7 @@ pub enum Kind {
     Good,
     /// It ends at once.
     CrashOnStart,
-    /// It ends a while after it was ready.
+    /// It ends two seconds after its start, while a bake that is longer than that waits for it.
     CrashWhileBaking,
     /// It starts and is never ready.
     NeverReady,
@@ -177,6 +177,37 @@ impl Trial {
         self.start_in_silence().await
     }
 
+    /// Asks as `ada`, kills the engine as soon as that is written down or answered, and waits for what comes of it.
+    pub async fn kill_at_request(
+        &mut self,
+        verb: &str,
+        release: Option<&Digest>,
+    ) -> anyhow::Result<AutoDeployView> {
+        let client = self.home.client();
+        let change = Change {
+            release: release.map(Digest::to_string),
+            reason: None,
+            by: Some("ada".to_owned()),
+        };
+        let requests = self.home.data().join("state/requests/app_example");
+        let written = async {
+            while !is_written(&requests) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            answer = client.change(Home::NAME, verb, &change) => {
+                answer?;
+            }
+            () = written => {}
+        }
+        self.end(End::Kill).await?;
+        self.home.resume().await?;
+        let view = self.home.until(&format!("the end of the {verb}"), at_rest).await?;
+        ensure!(!is_written(&requests), "the request was not taken away");
+        Ok(view)
+    }
+
     /// Ends the engine. No process stays, and all state is whole.
     pub async fn end(&mut self, end: End) -> anyhow::Result<()> {
         match end {
@@ -263,6 +294,15 @@ impl Trial {
         ensure!(changed.is_empty(), "written in silence: {changed:?}");
         self.looks_right().await
     }
+}
+
+/// Whether a request is written down, whole.
+fn is_written(requests: &std::path::Path) -> bool {
+    std::fs::read_dir(requests)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| entry.path().extension().is_some_and(|extension| extension == "json"))
 }
 
 const QUIET: Duration = Duration::from_millis(50);

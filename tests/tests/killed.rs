@@ -1,7 +1,22 @@
 //! The engine is ended at every step of a rollout: the next start goes on, and nothing is lost, doubled or left over.
 
-use mercurious_core::rollout::Phase;
-use mercurious_trials::{Chance, End, Home, Kind, Moment, Program, Seen, Trial, Wish};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use mercurious_api::Change;
+use mercurious_core::rollout::{Kind as RolloutKind, Phase};
+use mercurious_engine::AutoDeployView;
+use mercurious_trials::{
+    Chance, End, Home, Kind, Moment, Program, Seen, Trial, Wish, at_rest, ran,
+};
+use tokio::time::Instant;
+
+const PATIENCE: Duration = Duration::from_mins(2);
+const GLANCE: Duration = Duration::from_millis(2);
 
 const STEPS_OF_A_GOOD_ONE: [Moment; 11] = [
     Moment::Pushed,
@@ -61,7 +76,7 @@ async fn a_kill_at_each_step_of_a_rollout_ends_where_no_kill_would_have() {
     tokio::join!(
         good_ones(&STEPS_OF_A_GOOD_ONE[..6], End::Kill),
         good_ones(&STEPS_OF_A_GOOD_ONE[6..], End::Kill),
-        bad_ones(&STEPS_OF_BAD_ONES, Wish::default()),
+        bad_ones(&STEPS_OF_BAD_ONES, Wish { bake: "4s", ..Wish::default() }),
         bad_ones(&never, impatient),
     );
 }
@@ -96,5 +111,137 @@ async fn kills_at_random_moments_end_where_no_kill_would_have() {
     .await;
     for (seed, kills, images) in reports {
         println!("lane {seed:016x}: {kills} kills, {images} images, all converged, no orphans");
+    }
+}
+
+/// What a person asked is written down before it is answered: a kill right after that changes nothing about it.
+#[tokio::test]
+async fn what_a_person_asked_is_obeyed_once_though_the_engine_is_killed_just_then() {
+    let mut trial = trial(Wish::default()).await;
+    let first = trial.good.clone();
+    let image = trial.next(Kind::Good);
+    let second = trial.home.push_like(&image).await.unwrap();
+    let proven = |view: &AutoDeployView| ran(view, &second, Phase::Succeeded) && at_rest(view);
+    trial.home.until("v2", proven).await.unwrap();
+    let asked = [
+        ("restart", None, RolloutKind::Restart, (&second, "v2")),
+        ("rollback", None, RolloutKind::Rollback, (&first, "v1")),
+        ("deploy", Some(&second), RolloutKind::Deploy, (&second, "v2")),
+    ];
+    for (verb, release, kind, (runs, version)) in asked {
+        let view = trial.kill_at_request(verb, release).await.unwrap();
+        let status = view.object.status.unwrap();
+        assert_eq!(status.running.unwrap().digest, *runs, "{verb}");
+        let mine: Vec<_> = status.history.iter().filter(|attempt| attempt.kind == kind).collect();
+        let by_ada: Vec<_> = mine.iter().filter(|attempt| attempt.by.0 == "ada").collect();
+        assert_eq!(by_ada.len(), 1, "{verb}: {:#?}", status.history);
+        assert_eq!(by_ada[0].phase, Phase::Succeeded, "{verb}");
+        (trial.good, trial.version) = (runs.clone(), version.to_owned());
+        trial.looks_right().await.unwrap();
+    }
+    let view = trial.kill_at_request("hold", Some(&first)).await.unwrap();
+    let holds = view.object.status.unwrap().holds;
+    assert_eq!(holds.iter().filter(|hold| hold.digest == first).count(), 1, "{holds:?}");
+    trial.start_in_silence().await.unwrap();
+}
+
+/// Whoever pushes is told that it failed, or the image is there whole.
+#[tokio::test]
+async fn a_push_whose_registry_is_killed_fails_for_the_client_or_is_there_whole() {
+    let mut trial = trial(Wish::default()).await;
+    let image = trial.next(Kind::Good);
+    let repository = trial.home.repository();
+    // Not one of the layers is there yet.
+    let mut publish = trial.home.publish(&repository, &image).unwrap();
+    publish.args(["--arg", "--drain=9s"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut publish = tokio::process::Command::from(publish);
+    let mut publishing = publish.kill_on_drop(true).spawn().unwrap();
+    let uploads = trial.home.data().join("registry/uploads");
+    let until = Instant::now() + PATIENCE;
+    while std::fs::read_dir(&uploads).unwrap().count() == 0 {
+        assert!(Instant::now() < until && publishing.try_wait().unwrap().is_none(), "no upload");
+        tokio::time::sleep(GLANCE).await;
+    }
+    trial.end(End::Kill).await.unwrap();
+    let output = publishing.wait_with_output().await.unwrap();
+    trial.home.resume().await.unwrap();
+    let whole = trial.home.whole_in_registry(&image).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.success(), whole.is_some(), "{said}");
+    assert!(whole.is_some() || said.starts_with("error: cannot push to "), "{said}");
+    let digest = trial.home.push_like(&image).await.unwrap();
+    trial.end(End::Kill).await.unwrap();
+    trial.start_again(&image, &digest, Kind::Good).await.unwrap();
+}
+
+/// A disk that is full is said, and nothing that was on it is lost.
+#[tokio::test]
+async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
+    let home = Home::new(&Program::built().unwrap(), Wish::default()).unwrap();
+    let Some(disk) = SmallDisk::mount(&home.data(), "192m") else {
+        println!("skipped: only root can mount the small disk that this fills");
+        return;
+    };
+    let mut home = home;
+    home.resume().await.unwrap();
+    let mut trial = Trial::start(home).await.unwrap();
+    let audit = trial.home.audit().await.unwrap();
+    disk.fill();
+    let image = trial.next(Kind::Good);
+    let error = format!("{:#}", trial.home.push_like(&image).await.unwrap_err());
+    assert!(error.to_lowercase().contains("no space left"), "{error}");
+    let hold = trial.home.client().change(Home::NAME, "hold", &Change::default()).await;
+    let error = format!("{:#}", anyhow::Error::new(hold.unwrap_err()));
+    assert!(error.to_lowercase().contains("no space left"), "{error}");
+    trial.looks_right().await.unwrap();
+
+    trial.end(End::Kill).await.unwrap();
+    if let Err(error) = trial.home.resume().await {
+        let error = format!("{error:#}");
+        assert!(error.to_lowercase().contains("no space left"), "{error}");
+        disk.free();
+        trial.home.resume().await.unwrap();
+    }
+    disk.free();
+    trial.home.until("rest", at_rest).await.unwrap();
+    assert_eq!(trial.home.audit().await.unwrap()[..audit.len()], audit);
+    trial.looks_right().await.unwrap();
+    let digest = trial.home.push_like(&image).await.unwrap();
+    trial.end(End::Kill).await.unwrap();
+    trial.start_again(&image, &digest, Kind::Good).await.unwrap();
+}
+
+/// A file system of its own, gone with this.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(place: &Path, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(place).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "mercurious-trial"]).arg(place);
+        let mounted = mount.stderr(Stdio::null()).status();
+        mounted.is_ok_and(|status| status.success()).then(|| Self(place.to_owned()))
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
+    }
+
+    fn fill(&self) {
+        let mut ballast = std::fs::File::create(self.ballast()).unwrap();
+        for size in [1 << 20, 4096] {
+            while ballast.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        // It may be free already.
+        let _ = std::fs::remove_file(self.ballast());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
