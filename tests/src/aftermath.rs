@@ -91,8 +91,10 @@ impl Home {
         let mut known = BTreeMap::new();
         for entry in &entries {
             if entry.phase.is_some_and(Phase::is_end)
-                && let Some(before) =
-                    known.insert((entry.rollout, entry.reason), entry.message.clone())
+                && let Some(before) = known.insert(
+                    (&entry.auto_deploy, entry.rollout, entry.reason),
+                    entry.message.clone(),
+                )
             {
                 anyhow::bail!(
                     "{:?} of {:?} twice: {before} / {}",
@@ -100,6 +102,15 @@ impl Home {
                     entry.rollout,
                     entry.message
                 );
+            }
+        }
+        for view in self.client().list().await? {
+            let name = view.object.metadata.object_name();
+            for attempt in view.object.status.iter().flat_map(|status| &status.history) {
+                let known = known
+                    .keys()
+                    .any(|(whose, rollout, _)| **whose == name && *rollout == Some(attempt.id));
+                ensure!(known, "the end of rollout {} of {name} is in no audit entry", attempt.id);
             }
         }
         Ok(entries)
