@@ -73,3 +73,22 @@ fn r64_a_dead_link_is_named_with_its_place() {
     let dead = dead(&page, |path| path == Path::new("docs/b.md"));
     assert_eq!(dead, ["docs/a.md:3: gone.sh#there", "docs/a.md:3: #gone"]);
 }
+
+#[test]
+fn r64_every_test_that_the_table_of_regressions_names_exists() {
+    let files = crate::tracked::texts().unwrap();
+    let sources: Vec<&str> = files
+        .iter()
+        .filter(|file| file.path.extension().is_some_and(|end| end == "rs"))
+        .map(|file| file.text.as_str())
+        .collect();
+    let table = std::fs::read_to_string(crate::root().join("docs/regressions.md")).unwrap();
+    let name = Regex::new(r"`([a-z0-9]+_[a-z0-9_]+)`").expect("the pattern is constant");
+    let named: Vec<&str> =
+        name.captures_iter(&table).map(|found| found.extract::<1>().1[0]).collect();
+    assert!(named.len() > 30, "{} tests are named", named.len());
+    for name in named {
+        let written = format!("fn {name}(");
+        assert!(sources.iter().any(|text| text.contains(&written)), "there is no {name}");
+    }
+}

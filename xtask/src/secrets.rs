@@ -1,5 +1,7 @@
 //! No secret is in the repository, neither in a file nor in a commit message.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 /// What a secret looks like whatever stands around it.
@@ -21,23 +23,28 @@ const NAMED: &str = r#"(?i)\b(?:[a-z]+[_-])*(?:password|passwd|secret|api[_-]?ke
 /// Files in which names of secrets stand before words that are none.
 const SETTINGS: [&str; 8] = ["yaml", "yml", "json", "toml", "env", "sh", "md", "conf"];
 
+static SHAPED: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+    let compiled = |pattern| Regex::new(pattern).expect("patterns are constant");
+    SHAPES.iter().map(|(what, pattern)| (*what, compiled(pattern))).collect()
+});
+
+static IS_NAMED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(NAMED).expect("the pattern is constant"));
+
 /// What looks like a secret in a text, a line each.
 fn findings(name: &str, text: &str) -> Vec<String> {
-    let shapes: Vec<(&str, Regex)> = SHAPES
-        .iter()
-        .map(|(what, pattern)| (*what, Regex::new(pattern).expect("patterns are constant")))
-        .collect();
-    let named = Regex::new(NAMED).expect("the pattern is constant");
+    let shapes: Vec<&(&str, Regex)> =
+        SHAPED.iter().filter(|(_, pattern)| pattern.is_match(text)).collect();
     let settings = name.rsplit_once('.').is_some_and(|(_, end)| SETTINGS.contains(&end));
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let mut say = |what: &str| found.push(format!("{name}:{}: {what}", number + 1));
-        for (what, pattern) in &shapes {
+        for (what, pattern) in shapes.iter().copied() {
             if pattern.is_match(line) && !is_example(line) {
                 say(what);
             }
         }
-        if settings && named.captures(line).is_some_and(|found| looks_random(&found[1])) {
+        if settings && IS_NAMED.captures(line).is_some_and(|found| looks_random(&found[1])) {
             say("a secret with its name");
         }
     }
