@@ -33,7 +33,7 @@ const STEPS_OF_A_GOOD_ONE: [Moment; 11] = [
 ];
 
 const STEPS_OF_BAD_ONES: [(Kind, Moment); 8] = [
-    (Kind::CrashOnStart, Moment::Launching),
+    (Kind::CrashOnStart, Moment::Replicas { started: 1, ready: 0 }),
     (Kind::CrashOnStart, Moment::Phase(Phase::RollingBack)),
     (Kind::CrashOnStart, Moment::Phase(Phase::RolledBack)),
     (Kind::FailingCheck, Moment::Phase(Phase::Baking)),
