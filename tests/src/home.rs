@@ -28,7 +28,8 @@ pub struct Home {
     pub registry: SocketAddr,
     /// Where the example server's Service listens.
     pub service: SocketAddr,
-    wish: Wish,
+    /// What the manifests say; another wish is heard at the next start.
+    pub wish: Wish,
     mark: String,
     child: Option<Child>,
 }
@@ -36,7 +37,7 @@ pub struct Home {
 /// Nothing that is waited for takes longer, on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// How often is looked.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 impl Home {
     /// The auto-deploy's name.
@@ -44,8 +45,15 @@ impl Home {
 
     /// Starts one, and waits until its API answers.
     pub async fn start(program: &Program, wish: Wish) -> anyhow::Result<Self> {
+        let mut home = Self::new(program, wish)?;
+        home.resume().await?;
+        Ok(home)
+    }
+
+    /// One that does not run yet.
+    pub fn new(program: &Program, wish: Wish) -> anyhow::Result<Self> {
         let place = tempfile::Builder::new().prefix("mercurious-trial-").tempdir()?;
-        let mut home = Self {
+        Ok(Self {
             program: program.clone(),
             registry: free_address()?,
             service: free_address()?,
@@ -53,9 +61,7 @@ impl Home {
             place,
             wish,
             child: None,
-        };
-        home.resume().await?;
-        Ok(home)
+        })
     }
 
     /// Starts it again on the same data directory.
@@ -68,18 +74,9 @@ impl Home {
     pub fn launch(&mut self) -> anyhow::Result<()> {
         ensure!(self.child.is_none(), "it runs already");
         let places = Places { registry: self.registry, service: self.service, mark: &self.mark };
-        let manifests = self.place.path().join("manifests.yaml");
-        std::fs::write(&manifests, self.wish.manifests(places))?;
-        let mut command = self.program.command();
+        std::fs::write(self.manifests(), self.wish.manifests(places))?;
+        let mut command = self.up(self.registry);
         command
-            .arg("up")
-            .arg("--data-dir")
-            .arg(self.data())
-            .arg("-f")
-            .arg(&manifests)
-            .arg("--registry-listen")
-            .arg(self.registry.to_string())
-            .args(["--listen", "127.0.0.1:0"])
             .env("EXAMPLE_MARK", &self.mark)
             .stdin(Stdio::null())
             .stdout(self.log_file()?)
@@ -88,7 +85,31 @@ impl Home {
         Ok(())
     }
 
-    async fn ready(&mut self) -> anyhow::Result<()> {
+    fn manifests(&self) -> PathBuf {
+        self.place.path().join("manifests.yaml")
+    }
+
+    /// The command that starts an engine on this home's data directory.
+    pub fn up(&self, registry: SocketAddr) -> std::process::Command {
+        let mut command = self.command(&["up"]);
+        command
+            .arg("-f")
+            .arg(self.manifests())
+            .arg("--registry-listen")
+            .arg(registry.to_string())
+            .args(["--listen", "127.0.0.1:0"]);
+        command
+    }
+
+    /// A command of the program with these words, on this home's data directory.
+    pub fn command(&self, words: &[&str]) -> std::process::Command {
+        let mut command = self.program.command();
+        command.args(words).arg("--data-dir").arg(self.data());
+        command
+    }
+
+    /// Waits until its API answers.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
         let client = self.client();
         let until = Instant::now() + PATIENCE;
         while client.list().await.is_err() {
@@ -139,24 +160,25 @@ impl Home {
 
     /// The watched repository.
     pub fn repository(&self) -> String {
-        format!("{}/{}", self.wish.registry.unwrap_or(self.registry), Wish::REPOSITORY)
+        self.repository_of(Wish::REPOSITORY)
+    }
+
+    /// Another repository in the same registry.
+    pub(crate) fn repository_of(&self, path: &str) -> String {
+        format!("{}/{path}", self.wish.registry.unwrap_or(self.registry))
     }
 
     /// Makes an image and pushes it, as a person would; its digest, and when the push was complete.
     pub async fn push(&self, image: &Image) -> anyhow::Result<(Digest, Instant)> {
-        let commit = image.commit();
-        let mut command = tokio::process::Command::from(self.program.command());
-        command
-            .args(["publish", "--output", "json", "--binary"])
-            .arg(self.program.path())
-            .args(["--arg", "example-server", "--repository", &self.repository()])
-            .args(["--commit", &commit, "--created", &image.created().to_string()])
-            .args(["--tag", "latest"])
-            .args(["--env", &format!("EXAMPLE_VERSION={}", image.version)])
-            .args(["--env", &format!("EXAMPLE_COMMIT={commit}")]);
-        for (name, value) in &image.knobs {
-            command.args(["--env", &format!("{name}={value}")]);
-        }
+        self.push_to(&self.repository(), image).await
+    }
+
+    pub(crate) async fn push_to(
+        &self,
+        repository: &str,
+        image: &Image,
+    ) -> anyhow::Result<(Digest, Instant)> {
+        let mut command = tokio::process::Command::from(self.publish(repository, image)?);
         let output = command.kill_on_drop(true).output().await.context("cannot publish")?;
         let at = Instant::now();
         ensure!(
@@ -168,6 +190,26 @@ impl Home {
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
         let digest = answer["digest"].as_str().context("no digest")?.parse()?;
         Ok((digest, at))
+    }
+
+    /// The command that makes an image and pushes it.
+    pub fn publish(
+        &self,
+        repository: &str,
+        image: &Image,
+    ) -> anyhow::Result<std::process::Command> {
+        let commit = image.commit();
+        let mut command = self.program.command();
+        command
+            .args(["publish", "--output", "json", "--binary"])
+            .arg(self.program.slim(self.place.path())?)
+            .args(["--arg", "example-server", "--repository", repository])
+            .args(["--commit", &commit, "--created", &image.created().to_string()])
+            .args(["--tag", "latest"]);
+        for variable in image.variables() {
+            command.args(["--env", &variable]);
+        }
+        Ok(command)
     }
 
     /// Waits until the auto-deploy is as wanted.
@@ -268,6 +310,6 @@ impl Drop for Home {
 }
 
 /// An address on loopback that nobody uses now.
-fn free_address() -> std::io::Result<SocketAddr> {
+pub fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

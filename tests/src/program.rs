@@ -37,6 +37,18 @@ impl Program {
         &self.path
     }
 
+    /// A copy without what only debuggers read, so that images of it are small; the program itself where no
+    /// `strip` is installed.
+    pub(crate) fn slim(&self, place: &Path) -> anyhow::Result<PathBuf> {
+        let slim = place.join("slim").join("mercurious");
+        if slim.is_file() {
+            return Ok(slim);
+        }
+        std::fs::create_dir_all(place.join("slim"))?;
+        let stripped = Command::new("strip").arg("-o").arg(&slim).arg(&self.path).status();
+        Ok(if stripped.is_ok_and(|status| status.success()) { slim } else { self.path.clone() })
+    }
+
     /// A command that starts it.
     pub fn command(&self) -> Command {
         Command::new(&self.path)

@@ -17,6 +17,12 @@ pub struct Wish {
     pub registry: Option<SocketAddr>,
     /// Whether checks ask for the commit that is served, and for `/check`.
     pub checks: bool,
+    /// Whether a failed rollout goes back by itself.
+    pub automatic_rollback: bool,
+    /// The value of a Secret that is handed to the program as `EXAMPLE_SECRET`.
+    pub secret: &'static str,
+    /// A second Deployment, `twin`, that follows the same policy.
+    pub twin: bool,
 }
 
 impl Default for Wish {
@@ -24,11 +30,14 @@ impl Default for Wish {
         Self {
             replicas: 2,
             interval: "1m0s",
-            timeout: "30s",
+            timeout: "2m0s",
             bake: "1s",
             grace_seconds: 10,
             registry: None,
             checks: true,
+            automatic_rollback: true,
+            secret: "nothing",
+            twin: false,
         }
     }
 }
@@ -61,6 +70,7 @@ impl fmt::Display for Manifests<'_> {
         let Places { registry, service, mark } = self.places;
         let repository = format!("{}/{}", self.wish.registry.unwrap_or(registry), Wish::REPOSITORY);
         let node_port = service.port();
+        let (automatic, secret) = (self.wish.automatic_rollback, self.wish.secret);
         write!(
             formatter,
             "apiVersion: apps/v1
@@ -78,8 +88,15 @@ spec:
         - name: app
           image: {repository}:latest
           ports: [{{ containerPort: 8080 }}]
-          env: [{{ name: EXAMPLE_MARK, value: {mark} }}]
+          env:
+            - {{ name: EXAMPLE_MARK, value: {mark} }}
+            - {{ name: EXAMPLE_SECRET, valueFrom: {{ secretKeyRef: {{ name: example, key: word }} }} }}
           readinessProbe: {{ httpGet: {{ path: /ready, port: 8080 }}, periodSeconds: 1 }}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{ name: example, namespace: app }}
+stringData: {{ word: {secret} }}
 ---
 apiVersion: v1
 kind: Service
@@ -109,6 +126,7 @@ spec:
   target: {{ kind: Deployment, name: example }}
   policyRef: {{ name: example }}
   rollout: {{ timeout: {timeout}, bake: {bake} }}
+  rollback: {{ automatic: {automatic} }}
 "
         )?;
         if self.wish.checks {
@@ -121,6 +139,36 @@ spec:
       http: { url: http://example.app.svc/check, status: 200 }
       period: 200ms
 ",
+            )?;
+        }
+        if self.wish.twin {
+            write!(
+                formatter,
+                "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: twin, namespace: app }}
+spec:
+  replicas: 1
+  selector: {{ matchLabels: {{ app: twin }} }}
+  template:
+    metadata: {{ labels: {{ app: twin }} }}
+    spec:
+      containers:
+        - name: app
+          image: {repository}:latest
+          ports: [{{ containerPort: 8080 }}]
+          env: [{{ name: EXAMPLE_MARK, value: {mark} }}]
+          readinessProbe: {{ httpGet: {{ path: /ready, port: 8080 }}, periodSeconds: 1 }}
+---
+apiVersion: mercurious.dev/v1alpha1
+kind: AutoDeploy
+metadata: {{ name: twin, namespace: app }}
+spec:
+  target: {{ kind: Deployment, name: twin }}
+  policyRef: {{ name: example }}
+  rollout: {{ timeout: {timeout}, bake: {bake} }}
+"
             )?;
         }
         Ok(())

@@ -3,6 +3,12 @@
 mod bench;
 mod edges;
 mod generate;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod tracked;
 
 use std::process::Command;
 

@@ -19,6 +19,14 @@ fn main() -> ExitCode {
     if arguments.nth(1).is_some_and(|first| first == commands::up::LAUNCHER) {
         return mercurious_sandbox::launcher::main(&arguments.collect::<Vec<_>>());
     }
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == commands::up::WATCHER) {
+        let directory = std::path::PathBuf::from(arguments.next().unwrap_or_default());
+        return match mercurious_local::end_left_overs(&directory) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(&anyhow::Error::new(error).context("cannot end left-overs")),
+        };
+    }
     let cli = Cli::parse();
     if cli.globals.quiet {
         output::be_quiet();

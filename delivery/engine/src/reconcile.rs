@@ -55,6 +55,10 @@ struct Memory {
 /// The world is looked at no less often than this, whatever is reported.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
+/// The entry for the end of the newest rollout is among so many newest ones: few requests and no rollout can have come
+/// after it.
+const OVERDUE_WITHIN: usize = 1000;
+
 /// So many steps in a row may change something before the next waits a moment: a guard against a home that
 /// never settles.
 const STEPS_IN_A_ROW: u32 = 32;
@@ -114,8 +118,8 @@ impl Reconciler {
     async fn load(&self) -> Option<Record> {
         let mut said = false;
         loop {
-            match self.ports.store.record(self.name()).await {
-                Ok(record) => return Some(record.unwrap_or_default()),
+            match self.found().await {
+                Ok(record) => return Some(record),
                 Err(error) => {
                     if !said {
                         tracing::error!(app.name = %self.name(), error = %error, "record cannot be read; nothing moves until it can");
@@ -128,6 +132,17 @@ impl Reconciler {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
         }
+    }
+
+    /// The record as the last engine left it, with its audit history made whole.
+    async fn found(&self) -> Result<Record, StoreError> {
+        let store = &self.ports.store;
+        let record = store.record(self.name()).await?.unwrap_or_default();
+        let history = store.audit(Some(self.name()), OVERDUE_WITHIN).await?;
+        if let Some(entry) = AuditEntry::overdue(self.name(), &record, &history) {
+            store.append(&entry).await?;
+        }
+        Ok(record)
     }
 
     /// Waits until something may have changed. `false` means that the engine stops.

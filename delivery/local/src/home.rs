@@ -13,14 +13,15 @@ use mercurious_proxy::{FrontProxy, ListenError, ProxySettings};
 use mercurious_registry::RegistryClient;
 use mercurious_runtime::{Clock, Tasks};
 use mercurious_sandbox::{
-    run::{Isolation, Runner, detect_isolation, reap_orphans},
+    run::{Isolation, Runner, detect_isolation},
     unpack::ImageStore,
 };
 use tokio::{net::TcpListener, sync::broadcast};
 
 use crate::{
     Credentials, DataDirectory, Deployments, FileStore, LocalChecker, OciImageSource,
-    deployments::Surroundings, image_source::chain, network::Network, pull::Puller,
+    deployments::Surroundings, image_source::chain, left_overs::LeftOvers, network::Network,
+    pull::Puller,
 };
 
 /// What a home is started with.
@@ -35,6 +36,9 @@ pub struct HomeSettings {
     pub login_files: Vec<PathBuf>,
     /// The command that starts a plain process so that it dies with its parent.
     pub launcher: Vec<OsString>,
+    /// The command that calls [`crate::end_left_overs`] with one more argument, a directory; none where nobody is
+    /// to watch.
+    pub watcher: Vec<OsString>,
     /// Never use bubblewrap.
     pub no_sandbox: bool,
     /// The time.
@@ -94,6 +98,7 @@ pub struct Home {
     /// The embedded registry itself.
     pub distribution: Distribution,
     _directory: DataDirectory,
+    _left_overs: LeftOvers,
 }
 
 /// Garbage in the embedded registry and among unpacked images is collected this often.
@@ -120,11 +125,19 @@ impl Home {
         let manifests = Arc::new(settings.manifests);
         let wishes = wishes(&manifests)?;
         let store = FileStore::open(&directory.state()).map_err(HomeError::Store)?;
-        for path in [directory.logs(), directory.replicas(), directory.root().join("downloads")] {
-            std::fs::create_dir_all(&path).map_err(|error| machine("make a directory")(&error))?;
+        // Layers that a killed engine was downloading: they are of use to nobody.
+        let downloads = directory.root().join("downloads");
+        if downloads.exists() {
+            std::fs::remove_dir_all(&downloads)
+                .map_err(|error| machine("remove old downloads")(&error))?;
         }
-        let ended = reap_orphans(&directory.replicas())
+        for path in [&directory.logs(), &directory.replicas(), &downloads] {
+            std::fs::create_dir_all(path).map_err(|error| machine("make a directory")(&error))?;
+        }
+        let ended = LeftOvers::of_earlier_runs(&directory.replicas())
             .map_err(|error| machine("end left-over replicas")(&error))?;
+        let left_overs = LeftOvers::watch(&directory.replicas(), &settings.watcher)
+            .map_err(|error| machine("start a watcher")(&error))?;
         if ended > 0 {
             tracing::warn!(
                 replicas.ended = ended,
@@ -170,14 +183,13 @@ impl Home {
         let images = ImageStore::open(&directory.images())
             .map_err(|error| machine("open the image store")(&error))?;
         let platform = Platform::of_this_program();
-        let downloads = directory.root().join("downloads");
         let puller = Puller::new(client, credentials.clone(), images, platform.clone(), downloads);
         let surroundings = Surroundings {
             manifests: Arc::clone(&manifests),
             network: network.clone(),
             puller,
             runner,
-            replicas: directory.replicas(),
+            replicas: left_overs.directory.clone(),
             logs: directory.logs(),
         };
         let deployments = Deployments::start(&manifests, &surroundings, &store, tasks)
@@ -216,6 +228,7 @@ impl Home {
             isolation_warning,
             distribution,
             _directory: directory,
+            _left_overs: left_overs,
         })
     }
 }

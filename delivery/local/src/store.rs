@@ -19,7 +19,8 @@ use serde::{Serialize, de::DeserializeOwned};
 /// One file per record, repository and request; the audit history is one file with a line per entry.
 ///
 /// # Guarantees
-/// A file is either the old or the new one, whole: it is written beside, flushed to the disk, and renamed.
+/// A file is either the old or the new one, whole: it is written beside, flushed to the disk, and renamed. What a
+/// killed engine was writing is removed when the store is opened.
 /// The audit history's last line may be cut by a crash; it is then left out on reading and ended on the next
 /// write.
 ///
@@ -43,6 +44,7 @@ impl FileStore {
             let path = root.join(part);
             fs::create_dir_all(&path).map_err(failed("make", &path))?;
         }
+        remove_unfinished(root)?;
         let path = root.join("audit.jsonl");
         let mut audit = OpenOptions::new()
             .create(true)
@@ -225,10 +227,27 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
     })
 }
 
+/// What is being written is named so until it is whole.
+const UNFINISHED: &str = ".new-";
+
+/// Removes what a killed engine was writing.
+fn remove_unfinished(directory: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(directory).map_err(failed("read", directory))? {
+        let entry = entry.map_err(failed("read", directory))?;
+        let path = entry.path();
+        if entry.file_type().map_err(failed("read", &path))?.is_dir() {
+            remove_unfinished(&path)?;
+        } else if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
         serde_json::to_writer_pretty(&mut file, value)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
@@ -312,6 +331,25 @@ mod tests {
             store.audit(None, 10).await.unwrap().into_iter().map(|entry| entry.message).collect();
         assert_eq!(messages, ["second", "first"]);
         assert_eq!(store.audit(Some(&ObjectName::new("app", "other")), 10).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_engine_was_writing_is_removed_and_never_read() {
+        let place = tempfile::tempdir().unwrap();
+        FileStore::open(place.path())
+            .unwrap()
+            .add_request(&name(), &request("a", 1))
+            .await
+            .unwrap();
+        let parts = ["records", "requests/app_api-gateway"];
+        for part in parts {
+            fs::write(place.path().join(part).join(".new-a1b2c3"), "{").unwrap();
+        }
+        let store = FileStore::open(place.path()).unwrap();
+        for part in parts {
+            assert!(!place.path().join(part).join(".new-a1b2c3").exists(), "{part}");
+        }
+        assert_eq!(store.requests(&name()).await.unwrap(), [request("a", 1)]);
     }
 
     #[tokio::test]

@@ -19,6 +19,9 @@ use crate::{
 /// The hidden command that starts a plain process so that it dies with its parent.
 pub(crate) const LAUNCHER: &str = "__launch";
 
+/// The hidden command that ends what a killed engine left.
+pub(crate) const WATCHER: &str = "__watch";
+
 /// Replicas get this long to finish what they do when everything stops.
 const STOP_DEADLINE: Duration = Duration::from_mins(1);
 
@@ -98,6 +101,7 @@ pub(crate) async fn start(
             registry_listen: args.registry_listen,
             listen: args.listen,
             login_files: settings::login_files(),
+            watcher: vec![program.clone().into(), OsString::from(WATCHER)],
             launcher: vec![OsString::from(program), OsString::from(LAUNCHER)],
             no_sandbox: args.no_sandbox,
             clock: Arc::new(SystemClock),

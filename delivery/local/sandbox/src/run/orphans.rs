@@ -77,7 +77,12 @@ pub fn reap_orphans(replicas: &Path) -> io::Result<usize> {
             let _ = kill(pid, Signal::SIGKILL);
             ended += 1;
         }
-        fs::remove_dir_all(&directory)?;
+        // Somebody else may be about the same.
+        if let Err(error) = fs::remove_dir_all(&directory)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
     }
     Ok(ended)
 }
