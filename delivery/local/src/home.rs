@@ -153,7 +153,7 @@ impl Home {
                 "--no-sandbox: images run as plain processes, with no isolation".to_owned();
             (Isolation::Plain { launcher: settings.launcher }, Some(warning))
         } else {
-            detect_isolation(settings.launcher).await
+            detect_isolation(settings.launcher, &directory.replicas()).await
         };
         let runner = Runner::new(isolation, tasks.clone())
             .map_err(|error| machine("start a thread")(&error))?;

@@ -5,6 +5,8 @@ use nix::{
     unistd::Pid,
 };
 
+use super::root_fs::remove;
+
 /// Writes down the process and when it started: together they name it for good.
 pub(super) fn record(directory: &Path, pid: Pid) -> io::Result<()> {
     let started = started_at(pid).unwrap_or_default();
@@ -77,7 +79,7 @@ pub fn reap_orphans(replicas: &Path) -> io::Result<usize> {
             let _ = kill(pid, Signal::SIGKILL);
             ended += 1;
         }
-        fs::remove_dir_all(&directory)?;
+        remove(&directory)?;
     }
     Ok(ended)
 }
