@@ -117,7 +117,7 @@ fn hostile_images_leave_what_runs_as_it_is_and_say_why() {
     let mut machine = Machine::start(&Wish { container_port: 8080, ..Wish::default() });
     engine.skopeo(&machine, "good", 1, &[]);
     machine.serves("the good one");
-    machine.explains("Succeeded");
+    machine.logs("Succeeded: 1 runs");
     let outside = engine.path().join("outside");
     let cases: Vec<(Hostile<'_>, &str)> = vec![
         (Hostile::of(entry("../../../outside", EntryType::Regular, "", 0o644)), "holds `..`"),
@@ -189,7 +189,7 @@ fn a_blob_that_is_not_what_its_digest_says_is_not_run() {
     let machine = Machine::start(&Wish { container_port: 8080, ..Wish::default() });
     engine.skopeo(&machine, "good", 1, &[]);
     machine.serves("the good one");
-    machine.explains("Succeeded");
+    machine.logs("Succeeded: 1 runs");
     engine.busybox("bad", "oci", "the changed one");
     let before = blobs(&machine);
     let target = format!("docker://{}:unwatched", machine.repository());

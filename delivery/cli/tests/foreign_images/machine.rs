@@ -148,6 +148,11 @@ impl Machine {
         }
     }
 
+    /// Waits until `up` itself says so.
+    pub(crate) fn logs(&self, words: &str) {
+        until(words, || self.log().contains(words).then_some(()));
+    }
+
     /// Waits until `explain` says so.
     pub(crate) fn explains(&self, words: &str) -> String {
         let begun = Instant::now();

@@ -30,10 +30,10 @@ fn replaced_under_load(user: Option<u32>) {
     engine.skopeo(&machine, "one", 1, &["--format=v2s2"]);
     machine.serves("version one");
     let load = machine.load();
-    let zstd = ["--format=oci", "--dest-compress-format=zstd", "--dest-force-compress-format"];
+    let zstd = ["--format=oci", "--dest-compress-format=zstd"];
     engine.skopeo(&machine, "two", 2, &zstd);
     machine.serves("version two");
-    machine.explains("Succeeded");
+    machine.logs("Succeeded: 2 runs");
     engine.push("buildah", &machine, "three", 3);
     machine.serves("version three");
     let (sent, failed) = load.end();
@@ -73,7 +73,7 @@ fn nginx_on_its_own_port(user: Option<u32>) {
     let load = machine.load();
     engine.skopeo(&machine, "two", 2, &[]);
     machine.serves("nginx two");
-    machine.explains("Succeeded");
+    machine.logs("Succeeded: 2 runs");
     let (sent, failed) = load.end();
     assert_eq!(failed, 0, "of {sent} requests\n{}", machine.log());
     machine.stop();
