@@ -64,7 +64,8 @@ pub fn identity(rootfs: &Path, request: IdentityRequest<'_>) -> Result<Identity,
         Some((user, group)) => (Some(user), Some(group).filter(|group| !group.is_empty())),
         None => (None, None),
     };
-    let by_number = |wanted: u32| users.lines().filter_map(User::of).find(|it| it.user == wanted);
+    let by_number =
+        |wanted: u32| users.lines().filter_map(Account::of).find(|it| it.user == wanted);
     let (user, known) = match (request.run_as_user, named) {
         (Some(user), _) => (user, by_number(user)),
         (None, None) => (0, by_number(0)),
@@ -72,7 +73,7 @@ pub fn identity(rootfs: &Path, request: IdentityRequest<'_>) -> Result<Identity,
             Ok(user) => (user, by_number(user)),
             Err(_) if request.non_root => return Err(IdentityError::Named(name.to_owned())),
             Err(_) => {
-                let known = users.lines().filter_map(User::of).find(|it| it.name == name);
+                let known = users.lines().filter_map(Account::of).find(|it| it.name == name);
                 let known = known.ok_or_else(|| IdentityError::User(name.to_owned()))?;
                 (known.user, Some(known))
             }
@@ -109,14 +110,14 @@ fn group_number(root: &ImageRoot, name: &str) -> Result<u32, IdentityError> {
 }
 
 /// A line of passwd(5).
-struct User<'a> {
+struct Account<'a> {
     name: &'a str,
     user: u32,
     group: u32,
     home: &'a str,
 }
 
-impl<'a> User<'a> {
+impl<'a> Account<'a> {
     fn of(line: &'a str) -> Option<Self> {
         let fields: Vec<&str> = line.split(':').collect();
         let (name, home) = (fields[0], *fields.get(5)?);
