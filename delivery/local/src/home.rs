@@ -166,7 +166,7 @@ impl Home {
                 "--no-sandbox: images run as plain processes, with no isolation".to_owned();
             (Isolation::Plain { launcher: settings.launcher }, Some(warning))
         } else {
-            detect_isolation(settings.launcher).await
+            detect_isolation(settings.launcher, &directory.replicas()).await
         };
         let runner = Runner::new(isolation, tasks.clone())
             .map_err(|error| machine("start a thread")(&error))?;
@@ -187,7 +187,7 @@ impl Home {
         let surroundings = Surroundings {
             manifests: Arc::clone(&manifests),
             network: network.clone(),
-            puller,
+            puller: puller.clone(),
             runner,
             replicas: left_overs.directory.clone(),
             logs: directory.logs(),
@@ -219,7 +219,10 @@ impl Home {
         }
         let handle = Engine::start(wishes, &ports, tasks).map_err(HomeError::Engine)?;
         tasks.spawn_critical("pushes", hints(distribution.clone(), handle.clone(), tasks.clone()));
-        tasks.spawn_critical("garbage", collect(distribution.clone(), store, names, tasks.clone()));
+        tasks.spawn_critical(
+            "garbage",
+            collect((distribution.clone(), puller), store, names, tasks.clone()),
+        );
         Ok(Self {
             handle,
             events,
@@ -273,7 +276,7 @@ async fn hints(distribution: Distribution, handle: EngineHandle, tasks: Tasks) {
 
 /// Removes what no tag and no record needs any more.
 async fn collect(
-    distribution: Distribution,
+    (distribution, puller): (Distribution, Puller),
     store: FileStore,
     names: Vec<ObjectName>,
     tasks: Tasks,
@@ -308,8 +311,14 @@ async fn collect(
             }
         }
         // Without every record nobody knows what may go.
-        if complete && let Err(error) = distribution.collect_garbage(&keep, GRACE).await {
+        if !complete {
+            continue;
+        }
+        if let Err(error) = distribution.collect_garbage(&keep, GRACE).await {
             tracing::warn!(error = %error, "garbage in the embedded registry was not collected");
+        }
+        if let Err(error) = puller.collect_garbage(&keep).await {
+            tracing::warn!(error = %error, "unpacked images that nobody needs were not removed");
         }
     }
 }

@@ -1,4 +1,8 @@
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
 
 use mercurious_core::{
     image::{Digest, ImageReference, Platform},
@@ -20,6 +24,29 @@ pub(crate) struct Puller {
     downloads: PathBuf,
     /// Unpacking is bound to the disk: a few at a time.
     slots: Arc<Semaphore>,
+    leases: Arc<Mutex<Leases>>,
+}
+
+/// Who uses which unpacked image, and what nobody did at the last collection.
+#[derive(Default)]
+struct Leases {
+    held: BTreeMap<String, Weak<()>>,
+    unneeded: BTreeSet<String>,
+}
+
+impl Leases {
+    fn take(&mut self, digest: &Digest) -> Arc<()> {
+        let held = self.held.entry(digest.hex().to_owned()).or_default();
+        held.upgrade().unwrap_or_else(|| {
+            let lease = Arc::new(());
+            *held = Arc::downgrade(&lease);
+            lease
+        })
+    }
+
+    fn is_held(&self, digest: &str) -> bool {
+        self.held.get(digest).is_some_and(|lease| lease.strong_count() > 0)
+    }
 }
 
 /// An image that is ready to run.
@@ -28,6 +55,8 @@ pub(crate) struct PulledImage {
     /// The digest of what the reference names: the index where there is one.
     pub(crate) digest: Digest,
     pub(crate) unpacked: Unpacked,
+    /// Keeps it from being collected.
+    _lease: Arc<()>,
 }
 
 /// Why an image is not on this machine.
@@ -60,6 +89,7 @@ impl Puller {
             platform,
             downloads,
             slots: Arc::new(Semaphore::new(2)),
+            leases: Arc::default(),
         }
     }
 
@@ -90,12 +120,33 @@ impl Puller {
             .resolve(repository, &digest, image.tag(), &self.platform, &keychain)
             .await
             .map_err(|error| failed(&error))?;
+        for blob in &resolved.layers {
+            // Their content is kept elsewhere, under terms that forbid to hand it on; registries do not have it.
+            let foreign = ["nondistributable", ".foreign."];
+            if foreign.iter().any(|word| blob.media_type.contains(word)) {
+                return Err(PullError::new(format!(
+                    "{image}: layer {} is a foreign one ({}), which registries do not hand out; build the \
+                         image without it",
+                    blob.digest, blob.media_type
+                )));
+            }
+        }
+        // Before it is looked for: what is leased is not collected.
+        let lease = self.leases().take(&resolved.platform_digest);
+        let found = |unpacked: Unpacked| {
+            if digest != resolved.platform_digest {
+                self.store
+                    .note_index(&resolved.platform_digest, &digest)
+                    .map_err(|error| failed(&error))?;
+            }
+            Ok(PulledImage { digest: digest.clone(), unpacked, _lease: Arc::clone(&lease) })
+        };
         if let Some(unpacked) = self.store.get(&resolved.platform_digest) {
-            return Ok(PulledImage { digest, unpacked });
+            return found(unpacked);
         }
         let _slot = self.slots.acquire().await.map_err(|error| failed(&error))?;
         if let Some(unpacked) = self.store.get(&resolved.platform_digest) {
-            return Ok(PulledImage { digest, unpacked });
+            return found(unpacked);
         }
         let place = tempfile::Builder::new()
             .prefix("pull-")
@@ -134,7 +185,79 @@ impl Puller {
         .await
         .map_err(|error| failed(&error))?
         .map_err(|error| failed(&error))?;
-        Ok(PulledImage { digest, unpacked })
+        found(unpacked)
+    }
+
+    /// Removes unpacked images that nobody uses and that are not among these, if that was so at the last call too.
+    /// Returns how many went.
+    pub(crate) async fn collect_garbage(
+        &self,
+        keep: &BTreeSet<Digest>,
+    ) -> Result<usize, PullError> {
+        let keep: BTreeSet<String> = keep.iter().map(|digest| digest.hex().to_owned()).collect();
+        let (store, leases) = (Arc::clone(&self.store), Arc::clone(&self.leases));
+        let collected = tokio::task::spawn_blocking(move || {
+            // A pull takes its lease before or after all this.
+            let mut leases = leases.lock().unwrap_or_else(PoisonError::into_inner);
+            leases.held.retain(|_, lease| lease.strong_count() > 0);
+            let mut unneeded = BTreeSet::new();
+            let collected = store.retain(|name, indexes| {
+                if keep.contains(name) || !keep.is_disjoint(indexes) || leases.is_held(name) {
+                    return true;
+                }
+                unneeded.insert(name.to_owned());
+                !leases.unneeded.contains(name)
+            });
+            leases.unneeded = unneeded;
+            collected
+        });
+        let message = |error: &dyn std::error::Error| PullError::new(chain(error));
+        collected.await.map_err(|error| message(&error))?.map_err(|error| message(&error))
+    }
+
+    fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mercurious_core::image::Platform;
+    use mercurious_sandbox::unpack::{ImageStore, UnpackLimits};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_image_goes_when_nobody_has_needed_it_twice() {
+        let place = tempfile::tempdir().unwrap();
+        let store = ImageStore::open(&place.path().join("images")).unwrap();
+        let digests = [b"kept", b"used", b"old1", b"list"].map(|it| Digest::of(it));
+        let [kept, used, old, index] = &digests;
+        let config =
+            br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
+        for digest in [kept, used, old] {
+            store.unpack(digest, &[], config, &UnpackLimits::default()).unwrap();
+        }
+        store.note_index(kept, index).unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let puller = Puller::new(
+            RegistryClient::builder().build().unwrap(),
+            Credentials::new(BTreeMap::new(), Vec::new()),
+            store,
+            Platform::of_this_program(),
+            place.path().to_owned(),
+        );
+        let lease = puller.leases().take(used);
+        let keep = BTreeSet::from([index.clone()]);
+        assert_eq!(puller.collect_garbage(&keep).await.unwrap(), 0, "a grace is given");
+        assert_eq!(puller.collect_garbage(&keep).await.unwrap(), 1);
+        assert!(puller.store.get(old).is_none());
+        assert!(puller.store.get(kept).is_some() && puller.store.get(used).is_some());
+        drop(lease);
+        assert_eq!(puller.collect_garbage(&keep).await.unwrap(), 0);
+        assert_eq!(puller.collect_garbage(&keep).await.unwrap(), 1);
+        assert!(puller.store.get(used).is_none());
+        assert_eq!(puller.collect_garbage(&BTreeSet::new()).await.unwrap(), 0);
     }
 }
 

@@ -74,6 +74,12 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The command that starts a replica: this program itself.
+pub(crate) fn launcher() -> anyhow::Result<Vec<OsString>> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    Ok(vec![OsString::from(program), OsString::from(LAUNCHER)])
+}
+
 /// A home with its API, and what is odd about its manifests.
 pub(crate) struct RunningHome {
     pub(crate) home: Home,
@@ -91,7 +97,6 @@ pub(crate) async fn start(
     })?;
     let directory = DataDirectory::open(root)?;
     let root = directory.root().to_owned();
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
     let warnings: Arc<[ManifestWarning]> =
         manifests.warnings.iter().map(manifest_warning).collect();
     let home = Home::start(
@@ -102,7 +107,7 @@ pub(crate) async fn start(
             listen: args.listen,
             login_files: settings::login_files(),
             watcher: vec![program.clone().into(), OsString::from(WATCHER)],
-            launcher: vec![OsString::from(program), OsString::from(LAUNCHER)],
+            launcher: launcher()?,
             no_sandbox: args.no_sandbox,
             clock: Arc::new(SystemClock),
         },

@@ -1,18 +1,21 @@
-//! An engine that starts one replica and stays, for tests that kill it: `engine ROOTFS DIRECTORY [LAUNCHER]`.
+//! An engine that starts one replica and stays, for tests that kill it: `engine ROOTFS DIRECTORY LAUNCHER [plain]`.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use mercurious_runtime::Tasks;
-use mercurious_sandbox::run::{Isolation, ReplicaSpec, Runner, detect_isolation};
+use mercurious_sandbox::run::{
+    Identity, Isolation, ReplicaNetwork, ReplicaSpec, Runner, detect_isolation,
+};
 
 #[tokio::main]
 async fn main() {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let isolation = match arguments.get(2) {
-        Some(launcher) => Isolation::Plain { launcher: vec![launcher.clone()] },
-        None => detect_isolation(Vec::new()).await.0,
-    };
     let directory = PathBuf::from(&arguments[1]);
+    let launcher = vec![arguments[2].clone()];
+    let isolation = match arguments.get(3) {
+        Some(_) => Isolation::Plain { launcher },
+        None => detect_isolation(launcher, &directory.join("replicas")).await.0,
+    };
     let spec = ReplicaSpec {
         name: "orphan".to_owned(),
         rootfs: PathBuf::from(&arguments[0]),
@@ -21,6 +24,9 @@ async fn main() {
         workdir: "/".to_owned(),
         files: Vec::new(),
         scratch: Vec::new(),
+        read_only: false,
+        identity: Identity::default(),
+        network: ReplicaNetwork::Shared,
         log: directory.join("log"),
         directory: directory.join("replicas/orphan"),
     };

@@ -7,7 +7,9 @@
 //! - [`probe`]: startup, readiness and liveness probes with the semantics of Kubernetes;
 //! - [`launcher`]: the hidden command by which plain processes die with their parent.
 
+mod follow;
 pub mod launcher;
+mod listening;
 pub mod probe;
 pub mod run;
 pub mod unpack;

@@ -14,8 +14,8 @@ use std::{
 
 use mercurious_runtime::Tasks;
 use mercurious_sandbox::run::{
-    Exit, Isolation, MountedFile, Replica, ReplicaSpec, Runner, StartError, detect_isolation,
-    reap_orphans,
+    Exit, Identity, Isolation, MountedFile, Replica, ReplicaNetwork, ReplicaSpec, Roots, Runner,
+    StartError, detect_isolation, reap_orphans,
 };
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -39,13 +39,13 @@ fn example(name: &str) -> PathBuf {
     built
 }
 
-/// A root file system with a shell, `sleep` and `cat`.
+/// A root file system with a shell and a few programs.
 fn image(rootfs: &Path) {
     for place in ["bin", "etc", "proc", "dev", "tmp", "run", "var/tmp"] {
         fs::create_dir_all(rootfs.join(place)).unwrap();
     }
     std::os::unix::fs::symlink("/run", rootfs.join("var/run")).unwrap();
-    for program in ["/bin/sh", "/bin/sleep", "/bin/cat"] {
+    for program in ["/bin/sh", "/bin/sleep", "/bin/cat", "/bin/rm", "/bin/mkdir"] {
         fs::copy(program, rootfs.join(&program[1..])).unwrap();
         let listed = Command::new("ldd").arg(program).output().unwrap();
         for word in String::from_utf8(listed.stdout).unwrap().split_whitespace() {
@@ -67,8 +67,9 @@ impl World {
 
     /// `None` where this machine has no working bwrap.
     async fn sandboxed() -> Option<Self> {
-        match detect_isolation(Vec::new()).await {
-            (isolation @ Isolation::Bubblewrap(_), _) => Some(Self::with(isolation)),
+        let place = tempfile::tempdir().unwrap();
+        match detect_isolation(vec![example("launcher").into()], place.path()).await {
+            (isolation @ Isolation::Bubblewrap { .. }, _) => Some(Self::with(isolation)),
             (_, warning) => {
                 println!("skipped: {}", warning.unwrap_or_default());
                 None
@@ -89,6 +90,9 @@ impl World {
             workdir: "/".to_owned(),
             files: Vec::new(),
             scratch: Vec::new(),
+            read_only: false,
+            identity: Identity::default(),
+            network: ReplicaNetwork::Shared,
             directory: self.directory.path().join("replicas/web-1"),
             log: self.directory.path().join("web.log"),
         }
@@ -242,7 +246,7 @@ async fn secrets_reach_the_program_and_no_command_line() {
         .script("cat /etc/conf/token; echo; echo $TOKEN; cat /var/run/token; echo; sleep 1000");
     spec.env.insert("TOKEN".to_owned(), variable.to_owned());
     for path in ["/etc/conf/token", "/var/run/token"] {
-        spec.files.push(MountedFile { path: path.to_owned(), contents: file.into() });
+        spec.files.push(MountedFile { path: path.to_owned(), contents: file.into(), mode: 0o600 });
     }
     let replica = world.start(&spec).await;
     until("all read", || replica.tail().len() >= 3).await;
@@ -260,11 +264,10 @@ async fn secrets_reach_the_program_and_no_command_line() {
 #[tokio::test]
 async fn a_sandbox_holds_the_image_alone() {
     let Some(world) = World::sandboxed().await else { return };
-    fs::write(world.directory.path().join("outside"), "").unwrap();
     let outside = world.directory.path().join("outside");
+    fs::write(&outside, "").unwrap();
     let text = format!(
-        "test -e {} && echo escaped; (echo x > /etc/new) 2>/dev/null && echo written; \
-         echo x > /tmp/new && echo x > /cache/deep/new && echo $$ && echo $PWD",
+        "test -e {} && echo escaped; echo x > /cache/deep/new && echo $$ && echo $PWD",
         outside.display()
     );
     let mut spec = world.script(&text);
@@ -275,17 +278,170 @@ async fn a_sandbox_holds_the_image_alone() {
     assert_eq!(replica.tail(), ["2", "/srv/app"]);
 }
 
+async fn writes_are_its_own_and_gone(world: World) {
+    let text = "test -e /etc/new && echo seen; test -e /etc/old || echo missed; \
+                rm /etc/old; echo x > /etc/new; mkdir -m 0 /etc/closed; echo wrote";
+    fs::write(world.directory.path().join("rootfs/etc/old"), "").unwrap();
+    for _ in 0..2 {
+        let replica = world.start(&world.script(text)).await;
+        assert_eq!(end(&replica).await, code(0), "{:?}", replica.tail());
+        assert_eq!(replica.tail(), ["wrote"]);
+        assert!(!world.directory.path().join("replicas/web-1").exists(), "its directory stays");
+    }
+    assert!(world.directory.path().join("rootfs/etc/old").exists());
+    assert!(!world.directory.path().join("rootfs/etc/new").exists());
+}
+
+#[tokio::test]
+async fn each_start_writes_to_a_root_of_its_own_which_is_gone_afterwards() {
+    if let Some(world) = World::sandboxed().await {
+        writes_are_its_own_and_gone(world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_machine_without_overlays_copies_the_image() {
+    let Some(world) = World::sandboxed().await else { return };
+    let Isolation::Bubblewrap { program, launcher, .. } = world.runner.isolation().clone() else {
+        return;
+    };
+    let copying = Isolation::Bubblewrap { program, launcher, roots: Roots::Copy };
+    writes_are_its_own_and_gone(World::with(copying)).await;
+}
+
+#[tokio::test]
+async fn a_read_only_root_is_written_by_nobody_but_its_empty_directories_are() {
+    let Some(world) = World::sandboxed().await else { return };
+    let text =
+        "(echo x > /etc/new) 2>/dev/null && echo written; echo x > /cache/new && echo cached";
+    let mut spec = world.script(text);
+    spec.scratch.push("/cache".to_owned());
+    spec.read_only = true;
+    let replica = world.start(&spec).await;
+    end(&replica).await;
+    assert_eq!(replica.tail(), ["cached"]);
+}
+
+#[tokio::test]
+async fn a_program_is_the_user_that_was_asked_for_and_owns_its_image() {
+    let Some(world) = World::sandboxed().await else { return };
+    let text = "while read name ids; do case $name in Uid:|Gid:|CapEff:) echo $name $ids;; esac; done \
+                < /proc/self/status; echo x > /etc/new && echo wrote";
+    let mut spec = world.script(text);
+    spec.identity = Identity { user: 1234, group: 77, asked: true, home: None };
+    let replica = world.start(&spec).await;
+    end(&replica).await;
+    let expected =
+        ["Uid: 1234 1234 1234 1234", "Gid: 77 77 77 77", "CapEff: 0000000000000000", "wrote"];
+    assert_eq!(replica.tail(), expected);
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Asks a server over HTTP and says what it answered, if it did.
+fn get(port: u16) -> Option<String> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(LONG)).ok()?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[tokio::test]
+async fn two_replicas_listen_on_the_same_port_of_their_private_networks() {
+    let Some(world) = World::sandboxed().await else { return };
+    let Some(busybox) = busybox() else { return };
+    fs::copy(busybox, world.directory.path().join("rootfs/bin/busybox")).unwrap();
+    let reached = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let reached_port = reached.local_addr().unwrap().port();
+    let mut replicas = Vec::new();
+    for number in 1..=2 {
+        let outer = free_port();
+        let mut spec = world.script(&format!(
+            "echo replica {number} > /index.html; exec busybox httpd -f -p 80 -h /"
+        ));
+        spec.directory = world.directory.path().join(format!("replicas/web-{number}"));
+        spec.network =
+            ReplicaNetwork::Private { forwards: vec![(outer, 80)], reached: vec![reached_port] };
+        let replica = world.start(&spec).await;
+        replicas.push((number, outer, spec, replica));
+    }
+    for (number, outer, spec, replica) in &replicas {
+        until("it serves", || get(*outer).is_some()).await;
+        let answer = get(*outer).unwrap();
+        assert!(answer.ends_with(&format!("replica {number}\n")), "{answer}");
+        assert!(replica.ports().contains(&80), "{:?}", replica.ports());
+        // Commands beside it are on its network too, and reach what it may reach.
+        let argv = ["sh", "-c", "busybox wget -q -O /dev/null http://127.0.0.1:80/"];
+        let argv = argv.map(str::to_owned);
+        assert_eq!(world.runner.execute(replica, spec, &argv, LONG).await, Ok(()));
+        let text = format!("echo hello | busybox nc 127.0.0.1 {reached_port}");
+        let argv = ["sh".to_owned(), "-c".to_owned(), text];
+        let (asked, heard) = tokio::join!(
+            world.runner.execute(replica, spec, &argv, LONG),
+            tokio::task::spawn_blocking({
+                let reached = reached.try_clone().unwrap();
+                move || {
+                    let mut text = String::new();
+                    let mut stream = reached.accept().unwrap().0;
+                    let mut line = [0; 6];
+                    std::io::Read::read_exact(&mut stream, &mut line).unwrap();
+                    text.push_str(std::str::from_utf8(&line).unwrap());
+                    text
+                }
+            })
+        );
+        assert_eq!(heard.unwrap(), "hello\n");
+        assert_eq!(asked, Ok(()));
+    }
+    for (_, outer, _, replica) in &replicas {
+        replica.stop(Signal::SIGTERM, LONG).await;
+        until("its port is free", || std::net::TcpListener::bind(("127.0.0.1", *outer)).is_ok())
+            .await;
+    }
+    let mark = world.directory.path().to_owned();
+    until("all ended", || !anything_from(&mark)).await;
+}
+
+/// A shell that serves HTTP: Debian's package busybox-static.
+fn busybox() -> Option<&'static str> {
+    let found = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|it| Path::new(it).exists());
+    if found.is_none() {
+        println!("skipped: busybox is not installed (Debian's package: busybox-static)");
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_private_network_needs_a_sandbox() {
+    let world = World::plain();
+    let mut spec = world.script("true");
+    spec.network = ReplicaNetwork::Private { forwards: Vec::new(), reached: Vec::new() };
+    assert!(matches!(world.runner.start(&spec, |_| {}).await, Err(StartError::NoSandbox)));
+}
+
 #[tokio::test]
 async fn commands_run_beside_a_replica_until_their_deadline() {
     let Some(world) = World::sandboxed().await else { return };
     let mut spec = world.spec(&["sleep", "1000"]);
-    spec.files.push(MountedFile { path: "/etc/probe".to_owned(), contents: b"x".to_vec() });
+    spec.files.push(MountedFile {
+        path: "/etc/probe".to_owned(),
+        contents: b"x".to_vec(),
+        mode: 0o644,
+    });
     let replica = world.start(&spec).await;
+    until("it runs", || runs_from(&spec.rootfs)).await;
     let run = async |text: &str, deadline| {
         let argv = ["sh", "-c", text].map(str::to_owned);
-        world.runner.execute(&spec, &argv, deadline).await
+        world.runner.execute(&replica, &spec, &argv, deadline).await
     };
     assert_eq!(run("test -s /etc/probe", LONG).await, Ok(()));
+    assert_eq!(run("echo x > /etc/left", LONG).await, Ok(()));
+    assert_eq!(run("test -e /etc/left", LONG).await, Ok(()), "one root for both");
     assert_eq!(run("exit 4", LONG).await, Err("exit code 4".to_owned()));
     let late = run("sleep 77777", Duration::from_millis(300)).await;
     assert_eq!(late, Err("no end within 300ms".to_owned()));
@@ -301,7 +457,11 @@ async fn commands_run_beside_a_replica_until_their_deadline() {
 
 #[tokio::test]
 async fn what_cannot_be_run_is_said_before_anything_starts() {
-    let world = World::with(Isolation::Bubblewrap("/usr/bin/bwrap".into()));
+    let world = World::with(Isolation::Bubblewrap {
+        program: "/usr/bin/bwrap".into(),
+        launcher: vec![example("launcher").into()],
+        roots: Roots::Overlay,
+    });
     let bin = world.directory.path().join("rootfs/bin");
     fs::write(bin.join("data"), "text").unwrap();
     fs::write(bin.join("odd"), "text").unwrap();
@@ -315,7 +475,11 @@ async fn what_cannot_be_run_is_said_before_anything_starts() {
     assert_eq!(refused(&["data"]).await.to_string(), "`data` in the image is not executable");
     assert!(matches!(refused(&["/bin/odd"]).await, StartError::Format { .. }));
     let mut spec = world.spec(&["sh"]);
-    spec.files.push(MountedFile { path: "/etc/../../x".to_owned(), contents: Vec::new() });
+    spec.files.push(MountedFile {
+        path: "/etc/../../x".to_owned(),
+        contents: Vec::new(),
+        mode: 0o644,
+    });
     assert!(matches!(world.runner.start(&spec, |_| {}).await, Err(StartError::Path { .. })));
 }
 
@@ -326,13 +490,14 @@ fn started(pid: u32) -> Option<String> {
     (!matches!(fields[0], "Z" | "X")).then(|| fields[19].to_owned())
 }
 
-async fn dies_with_its_engine(launcher: Option<PathBuf>) {
+async fn dies_with_its_engine(plain: bool) {
     let directory = tempfile::tempdir().unwrap();
     let rootfs = directory.path().join("rootfs");
     image(&rootfs);
     let mut engine = Command::new(example("engine"))
         .args([rootfs.as_path(), directory.path()])
-        .args(launcher)
+        .arg(example("launcher"))
+        .args(plain.then_some("plain"))
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -353,13 +518,13 @@ async fn dies_with_its_engine(launcher: Option<PathBuf>) {
 #[tokio::test]
 async fn a_sandboxed_program_dies_with_a_killed_engine() {
     if World::sandboxed().await.is_some() {
-        dies_with_its_engine(None).await;
+        dies_with_its_engine(false).await;
     }
 }
 
 #[tokio::test]
 async fn a_plain_program_dies_with_a_killed_engine() {
-    dies_with_its_engine(Some(example("launcher"))).await;
+    dies_with_its_engine(true).await;
 }
 
 #[tokio::test]

@@ -172,9 +172,13 @@ fn what_nobody_keeps_is_removed() {
     let world = World::new();
     world.unpack(vec![Tar::default().file("a", "")]).unwrap();
     let digest = Digest::of(b"manifest");
-    assert_eq!(world.store.retain(&BTreeSet::from([digest.clone()])).unwrap(), 0);
+    let index = Digest::of(b"index");
+    world.store.note_index(&digest, &index).unwrap();
+    let kept =
+        world.store.retain(|own, indexes| own == digest.hex() && indexes.contains(index.hex()));
+    assert_eq!(kept.unwrap(), 0);
     assert!(world.store.get(&digest).is_some());
-    assert_eq!(world.store.retain(&BTreeSet::new()).unwrap(), 1);
+    assert_eq!(world.store.retain(|_, _| false).unwrap(), 1);
     assert_eq!(world.store.get(&digest), None);
 }
 

@@ -55,7 +55,7 @@ pub(super) enum Message {
     /// Something became of a replica.
     Replica(u64, Change),
     /// The pull for this image field ended.
-    Pulled(String, Result<PulledImage, PullError>),
+    Pulled(String, Box<Result<PulledImage, PullError>>),
 }
 
 /// The image of the newest template.
@@ -238,13 +238,13 @@ impl Controller {
                 Err(error) => Err(PullError::new(error.to_string())),
             };
             // The controller may have stopped.
-            let _ = sender.send(Message::Pulled(image, answer)).await;
+            let _ = sender.send(Message::Pulled(image, Box::new(answer))).await;
         });
     }
 
     fn hear(&mut self, message: Message) {
         match message {
-            Message::Pulled(image, answer) if image == self.image.image() => match answer {
+            Message::Pulled(image, answer) if image == self.image.image() => match *answer {
                 Ok(pulled) => self.image = ImageState::Ready { image, pulled },
                 Err(error) => {
                     let (failures, last) = match &self.image {

@@ -10,7 +10,9 @@
 //! replica gets SIGTERM only after the front proxy has nothing of it in flight.
 //!
 //! # Caveats
-//! Replicas share this machine's network: each is told by the variable `PORT` where to listen.
+//! Replicas share this machine's network: each is told by the variable `PORT` where to listen. With the annotation
+//! `mercurious.dev/network: private` each has a network of its own, from which it reaches this machine's Services
+//! and nothing else.
 
 mod controller;
 mod log_lines;

@@ -10,8 +10,8 @@ use mercurious_manifests::{Deployment, PreStop};
 use mercurious_proxy::{EndpointId, Pool};
 use mercurious_runtime::{CancellationToken, Tasks};
 use mercurious_sandbox::{
-    probe::{ProbeSpec, Streak, Verdict, probe_once},
-    run::{Exit, Replica},
+    probe::{ProbeAction, ProbeSpec, Streak, Verdict, probe_once},
+    run::{Exit, Replica, ReplicaNetwork, ReplicaSpec, Runner},
 };
 use nix::sys::signal::Signal;
 use tokio::{sync::mpsc, time::Instant};
@@ -19,7 +19,7 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     controller::{Message, Surroundings, backoff},
     log_lines::LogLines,
-    template::{Plan, Template},
+    template::{NETWORK, Plan, Template},
 };
 
 /// One replica, and the next one in its place when it crashes.
@@ -44,6 +44,33 @@ struct Life {
     replica: Arc<Mutex<Option<Arc<Replica>>>>,
     stop: CancellationToken,
     pre_stop: Option<PreStop>,
+    spec: ReplicaSpec,
+}
+
+impl Life {
+    /// Its preStop, which may take the whole grace; the program is stopped whether or not it succeeds.
+    async fn before_stop(&self, runner: &Runner, replica: &Replica, grace: Duration) {
+        let mut exited = replica.exited();
+        let done = async {
+            match &self.pre_stop {
+                None => Ok(()),
+                Some(PreStop::Sleep(sleep)) => {
+                    let wanted = Duration::from_secs(u64::from(sleep.seconds));
+                    tokio::time::sleep(wanted.min(grace)).await;
+                    Ok(())
+                }
+                Some(PreStop::Exec(exec)) => {
+                    runner.execute(replica, &self.spec, &exec.command, grace).await
+                }
+            }
+        };
+        tokio::select! {
+            done = done => if let Err(problem) = done {
+                tracing::warn!(replica.name = %self.spec.name, problem = %problem, "preStop failed");
+            },
+            _ = exited.wait_for(Option::is_some) => {}
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,11 +172,15 @@ impl Seat {
             replica: Arc::clone(&replica),
             stop: stop.clone(),
             pre_stop: plan.pre_stop.clone(),
+            spec: plan.spec.clone(),
         });
         self.last_lines = Arc::default();
         let run = Run {
             number: self.number,
             plan,
+            stop_signal: self.template.stop_signal(),
+            grace: Duration::from_secs(u64::from(deployment.template.termination_grace_seconds)),
+            ports: self.ports.clone(),
             surroundings: surroundings.clone(),
             inbox: inbox.clone(),
             lines: lines.clone(),
@@ -223,11 +254,13 @@ impl Seat {
                 for (pool, _) in self.endpoints(surroundings, deployment) {
                     pool.remove(&self.endpoint());
                 }
+                let hint = self.hint(deployment);
                 let message =
                     match self.last_lines.lock().unwrap_or_else(PoisonError::into_inner).last() {
                         Some(line) => format!("{message}; last line: {line}"),
                         None => message,
                     };
+                let message = format!("{message}{hint}");
                 tracing::warn!(replica.name = %self.name, message = %message, "replica ended by itself");
                 self.last_end = Some(message.clone());
                 self.ready_since = None;
@@ -240,6 +273,27 @@ impl Seat {
                 self.stage = Stage::Broken { message };
             }
             Change::Gone => {}
+        }
+    }
+
+    /// The remedy where it says itself that its port is taken.
+    fn hint(&self, deployment: &Deployment) -> String {
+        let lines = self.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = lines.iter().any(|line| {
+            let line = line.to_ascii_lowercase();
+            ["address already in use", "eaddrinuse", "address in use"]
+                .iter()
+                .any(|it| line.contains(it))
+        });
+        let private =
+            deployment.template.annotations.get(NETWORK).is_some_and(|it| it == "private");
+        if taken && !private {
+            format!(
+                "; replicas share this machine's ports: let it listen on $PORT, or write the annotation \
+                 {NETWORK}: private in the pod template"
+            )
+        } else {
+            String::new()
         }
     }
 
@@ -290,11 +344,8 @@ impl Seat {
         // From here on no request goes there, whether or not the futures are polled.
         let drains: Vec<_> = pools.iter().map(|pool| pool.drain(&endpoint, grace)).collect();
         let life = self.life.take();
-        let signal = self
-            .template
-            .stop_signal()
-            .and_then(|name| name.parse().ok())
-            .unwrap_or(Signal::SIGTERM);
+        let signal = self.template.stop_signal();
+        let runner = surroundings.runner.clone();
         let (inbox, number) = (inbox.clone(), self.number);
         tasks.spawn("replica-leaving", async move {
             futures::future::join_all(drains).await;
@@ -302,13 +353,12 @@ impl Seat {
                 pool.remove(&endpoint);
             }
             if let Some(life) = life {
-                if let Some(PreStop::Sleep(sleep)) = &life.pre_stop {
-                    tokio::time::sleep(Duration::from_secs(u64::from(sleep.seconds)).min(grace))
-                        .await;
-                }
                 let replica = life.replica.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if let Some(replica) = replica {
-                    replica.stop(signal, grace).await;
+                    // Both are done within the one grace.
+                    let end = Instant::now() + grace;
+                    life.before_stop(&runner, &replica, grace).await;
+                    replica.stop(signal, end.saturating_duration_since(Instant::now())).await;
                 }
                 life.stop.cancel();
             }
@@ -322,6 +372,10 @@ impl Seat {
 struct Run {
     number: u64,
     plan: Plan,
+    stop_signal: Signal,
+    grace: Duration,
+    /// Its own ports on this machine, by container port.
+    ports: BTreeMap<u16, u16>,
     surroundings: Surroundings,
     inbox: mpsc::Sender<Message>,
     lines: LogLines,
@@ -344,7 +398,9 @@ impl Run {
         let hear = move |line: String| {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             if !line.trim().is_empty() {
-                last.clear();
+                if last.len() == LAST_LINES {
+                    last.remove(0);
+                }
                 last.push(line.clone());
             }
             lines.push(&revision, format!("{prefix}: {line}"));
@@ -372,16 +428,20 @@ impl Run {
                 }
             }
             () = self.stop.cancelled() => {}
-            message = self.probe() => {
+            message = self.probe(&replica) => {
                 // Liveness: what does not live is ended, and started again like a crash.
-                replica.stop(Signal::SIGTERM, Duration::from_secs(5)).await;
+                replica.stop(self.stop_signal, self.grace).await;
                 self.tell(Change::Ended { message }).await;
+            }
+            message = self.elsewhere(&replica) => {
+                replica.stop(Signal::SIGKILL, Duration::ZERO).await;
+                self.tell(Change::CannotStart { message }).await;
             }
         }
     }
 
     /// Asks the probes for as long as the replica lives. Returns only when it must be ended.
-    async fn probe(&self) -> String {
+    async fn probe(&self, replica: &Replica) -> String {
         let client = match reqwest::Client::builder()
             .no_proxy()
             .pool_max_idle_per_host(0)
@@ -392,8 +452,9 @@ impl Run {
             Err(error) => return format!("probes cannot be asked: {error}"),
         };
         if let Some(startup) = &self.plan.startup
-            && let Err(message) =
-                self.until(&client, startup, Verdict::Yes, startup.failure_threshold).await
+            && let Err(message) = self
+                .until((&client, replica), startup, Verdict::Yes, startup.failure_threshold)
+                .await
         {
             return format!("startup probe: {message}");
         }
@@ -406,7 +467,7 @@ impl Run {
             let mut streak = Streak::default();
             let mut ready = false;
             loop {
-                let verdict = streak.count(self.ask(&client, spec).await.is_ok(), spec);
+                let verdict = streak.count(self.ask((&client, replica), spec).await.is_ok(), spec);
                 if verdict == Verdict::Yes && !ready {
                     ready = true;
                     self.tell(Change::Ready).await;
@@ -424,7 +485,7 @@ impl Run {
             let Some(spec) = &self.plan.liveness else {
                 return std::future::pending::<String>().await;
             };
-            match self.until(&client, spec, Verdict::No, u32::MAX).await {
+            match self.until((&client, replica), spec, Verdict::No, u32::MAX).await {
                 Ok(message) | Err(message) => format!("liveness probe: {message}"),
             }
         };
@@ -437,7 +498,7 @@ impl Run {
     /// Asks until the verdict; an error after so many failures in a row.
     async fn until(
         &self,
-        client: &reqwest::Client,
+        whom: (&reqwest::Client, &Replica),
         spec: &ProbeSpec,
         wanted: Verdict,
         failures: u32,
@@ -446,7 +507,7 @@ impl Run {
         let mut streak = Streak::default();
         let mut failed = 0;
         loop {
-            let answer = self.ask(client, spec).await;
+            let answer = self.ask(whom, spec).await;
             failed = if answer.is_ok() { 0 } else { failed + 1 };
             let message = answer.as_ref().err().cloned().unwrap_or_default();
             if streak.count(answer.is_ok(), spec) == wanted {
@@ -459,14 +520,59 @@ impl Run {
         }
     }
 
-    async fn ask(&self, client: &reqwest::Client, spec: &ProbeSpec) -> Result<(), String> {
+    async fn ask(
+        &self,
+        (client, replica): (&reqwest::Client, &Replica),
+        spec: &ProbeSpec,
+    ) -> Result<(), String> {
+        if let ProbeAction::Tcp { port } = spec.action
+            && self.plan.spec.network != ReplicaNetwork::Shared
+        {
+            // The relay would answer for it.
+            let inner = self.ports.iter().find(|(_, own)| **own == port).map_or(port, |it| *it.0);
+            let listens = replica.ports().contains(&inner);
+            return listens.then_some(()).ok_or_else(|| format!("nothing listens on port {inner}"));
+        }
         let runner = &self.surroundings.runner;
-        let replica = &self.plan.spec;
         probe_once(client, spec, |argv, deadline| async move {
-            runner.execute(replica, &argv, deadline).await
+            runner.execute(replica, &self.plan.spec, &argv, deadline).await
         })
         .await
     }
+
+    /// Whether it listens on a container port of this machine's network in place of its own port: nothing will ever
+    /// reach it there, and the next replica cannot have that port. Ends only where that is so.
+    async fn elsewhere(&self, replica: &Replica) -> String {
+        if self.plan.spec.network != ReplicaNetwork::Shared || self.ports.is_empty() {
+            return std::future::pending().await;
+        }
+        let mut seen = 0;
+        loop {
+            tokio::time::sleep(LOOK_FOR_PORTS).await;
+            let open = replica.ports();
+            if self.ports.values().any(|own| open.contains(own)) {
+                return std::future::pending().await;
+            }
+            // One look may fall between the opening of two ports.
+            match self.ports.iter().find(|(port, _)| open.contains(port)) {
+                Some((port, own)) if seen > 0 => return fixed_port(*port, *own),
+                Some(_) => seen += 1,
+                None => seen = 0,
+            }
+        }
+    }
+}
+
+/// So many of a replica's newest lines are looked at when it ends.
+const LAST_LINES: usize = 20;
+/// Between two looks for the ports of a replica that listens on none of its own yet.
+const LOOK_FOR_PORTS: Duration = Duration::from_millis(250);
+
+fn fixed_port(port: u16, own: u16) -> String {
+    format!(
+        "listens on port {port} of this machine and not on its own port {own}, which the variable PORT names; \
+         let it listen on $PORT, or write the annotation {NETWORK}: private in the pod template"
+    )
 }
 
 /// A free port of this machine for each container port.

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use mercurious_core::{image::Digest, resources::ObjectName};
 use mercurious_manifests::{
@@ -7,9 +7,12 @@ use mercurious_manifests::{
 };
 use mercurious_sandbox::{
     probe::{ProbeAction, ProbeSpec},
-    run::{MountedFile, ReplicaSpec},
+    run::{
+        Identity, IdentityRequest, Isolation, MountedFile, ReplicaNetwork, ReplicaSpec, identity,
+    },
     unpack::ImageConfig,
 };
+use nix::sys::signal::Signal;
 
 use super::controller::Surroundings;
 use crate::pull::PulledImage;
@@ -28,6 +31,9 @@ pub(super) struct Plan {
     pub(super) liveness: Option<ProbeSpec>,
     pub(super) pre_stop: Option<PreStop>,
 }
+
+/// The annotation of a pod template that says on which network its replicas are: `shared` or `private`.
+pub(super) const NETWORK: &str = "mercurious.dev/network";
 
 impl Template {
     /// Names what the replicas run: two replicas with the same text are the same.
@@ -58,10 +64,19 @@ impl Template {
         )]);
         given.insert("HOSTNAME".to_owned(), name.to_owned());
         given.extend(surroundings.network.variables(namespace));
+        let network = network(deployment, surroundings, ports)?;
+        let identity = run_as(config, &self.pulled.unpacked.rootfs, deployment, surroundings)?;
+        if let Some(home) = &identity.home {
+            given.insert("HOME".to_owned(), home.clone());
+        }
         given.extend(config.env.iter().cloned());
         // The replica's own ports: the first one is `PORT`.
         for (index, port) in container.ports.iter().enumerate() {
             let Some(own) = ports.get(&port.container_port) else { continue };
+            let own = match network {
+                ReplicaNetwork::Shared => *own,
+                ReplicaNetwork::Private { .. } => port.container_port,
+            };
             if index == 0 {
                 given.insert("PORT".to_owned(), own.to_string());
             }
@@ -144,6 +159,9 @@ impl Template {
                 env,
                 files,
                 scratch,
+                read_only: container.security_context.read_only_root_filesystem,
+                identity,
+                network,
                 directory: surroundings.replicas.join(name),
                 log: surroundings.logs.join(format!("{}_{}.log", namespace, deployment.name.name)),
             },
@@ -151,9 +169,83 @@ impl Template {
     }
 
     /// The signal that asks the image's program to stop.
-    pub(super) fn stop_signal(&self) -> Option<&str> {
-        self.pulled.unpacked.config.stop_signal.as_deref()
+    pub(super) fn stop_signal(&self) -> Signal {
+        match self.pulled.unpacked.config.stop_signal.as_deref() {
+            None | Some("") => Signal::SIGTERM,
+            Some(text) => signal(text).unwrap_or_else(|| {
+                tracing::warn!(image.stop_signal = %text, "unknown stop signal of an image; SIGTERM is sent");
+                Signal::SIGTERM
+            }),
+        }
     }
+}
+
+/// `SIGQUIT`, `QUIT` or `3`, as images say it.
+fn signal(text: &str) -> Option<Signal> {
+    let name = text.to_ascii_uppercase();
+    match text.parse::<i32>() {
+        Ok(number) => Signal::try_from(number).ok(),
+        Err(_) if name.starts_with("SIG") => name.parse().ok(),
+        Err(_) => format!("SIG{name}").parse().ok(),
+    }
+}
+
+fn network(
+    deployment: &Deployment,
+    surroundings: &Surroundings,
+    ports: &BTreeMap<u16, u16>,
+) -> Result<ReplicaNetwork, String> {
+    match deployment.template.annotations.get(NETWORK).map(String::as_str) {
+        None | Some("shared") => Ok(ReplicaNetwork::Shared),
+        Some("private") => {
+            let services = surroundings.network.addresses();
+            let mut reached: Vec<u16> =
+                services.into_iter().map(|(_, address)| address.port()).collect();
+            // What the replica itself listens on is its own.
+            reached.retain(|port| !ports.contains_key(port));
+            Ok(ReplicaNetwork::Private {
+                forwards: ports.iter().map(|(inner, outer)| (*outer, *inner)).collect(),
+                reached,
+            })
+        }
+        Some(other) => Err(format!(
+            "the pod template's annotation {NETWORK} is `{other}`: write `shared` or `private`"
+        )),
+    }
+}
+
+/// Who runs; refused where nothing could make it so.
+fn run_as(
+    config: &ImageConfig,
+    rootfs: &Path,
+    deployment: &Deployment,
+    surroundings: &Surroundings,
+) -> Result<Identity, String> {
+    let (own, pods) =
+        (&deployment.template.containers[0].security_context, &deployment.template.security);
+    let run_as_user = own.run_as_user.or(pods.run_as_user);
+    let request = IdentityRequest {
+        image_user: config.user.as_deref(),
+        run_as_user,
+        run_as_group: own.run_as_group.or(pods.run_as_group),
+        non_root: own.run_as_non_root.or(pods.run_as_non_root).unwrap_or(false),
+    };
+    let identity = identity(rootfs, request).map_err(|error| error.to_string())?;
+    if let Isolation::Plain { .. } = surroundings.runner.isolation() {
+        if !config.published_here {
+            return Err("the image was not made by `mercurious publish` and needs its own root file system, \
+                        which plain processes do not have; install bubblewrap, and start without --no-sandbox"
+                .to_owned());
+        }
+        let here = nix::unistd::geteuid().as_raw();
+        if run_as_user.is_some_and(|wanted| wanted != here) || (request.non_root && here == 0) {
+            return Err(format!(
+                "securityContext asks for another user than {here}, which plain processes run as; \
+                 install bubblewrap, and start without --no-sandbox"
+            ));
+        }
+    }
+    Ok(identity)
 }
 
 /// Mounted files of ConfigMaps and Secrets, and the empty directories.
@@ -202,23 +294,39 @@ fn volumes(
             }
         };
         for (key, contents) in values {
-            let path = if map.items.is_empty() {
-                Some(key.clone())
-            } else {
-                map.items.iter().find(|item| item.key == key).map(|item| item.path.clone())
+            let item = map.items.iter().find(|item| item.key == key);
+            let path = match item {
+                Some(item) => item.path.clone(),
+                None if map.items.is_empty() => key.clone(),
+                None => continue,
             };
-            let Some(path) = path else { continue };
+            let mode = item.and_then(|item| item.mode).unwrap_or(map.default_mode);
             match &mount.sub_path {
                 Some(wanted) if *wanted == path => {
-                    files.push(MountedFile { path: mount.mount_path.clone(), contents });
+                    files.push(MountedFile { path: mount.mount_path.clone(), contents, mode });
                 }
                 Some(_) => {}
                 None => files.push(MountedFile {
                     path: format!("{}/{path}", mount.mount_path.trim_end_matches('/')),
                     contents,
+                    mode,
                 }),
             }
         }
     }
     Ok((files, scratch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_signal_may_be_written_in_three_ways() {
+        for text in ["SIGQUIT", "QUIT", "quit", "3"] {
+            assert_eq!(signal(text), Some(Signal::SIGQUIT), "{text}");
+        }
+        assert_eq!(signal("SIGRTMIN+3"), None);
+        assert_eq!(signal("99"), None);
+    }
 }

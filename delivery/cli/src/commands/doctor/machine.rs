@@ -1,10 +1,11 @@
 use std::{net::SocketAddr, os::unix::fs::PermissionsExt as _, path::Path};
 
+use anyhow::Context as _;
 use mercurious_local::DataDirectory;
 use mercurious_sandbox::run::detect_isolation;
 
 use super::Examination;
-use crate::{cli::DoctorArgs, settings};
+use crate::{cli::DoctorArgs, commands::up, settings};
 
 /// What this machine tells.
 pub(super) async fn examine(
@@ -14,7 +15,10 @@ pub(super) async fn examine(
     examination: &mut Examination,
 ) {
     data_directory(root, running, examination);
-    let (_, warning) = detect_isolation(Vec::new()).await;
+    let warning = match isolation().await {
+        Ok(warning) => warning,
+        Err(error) => Some(format!("{error:#}")),
+    };
     match warning {
         None => examination.checked("bubblewrap works: images run in a sandbox"),
         Some(warning) => {
@@ -29,6 +33,13 @@ pub(super) async fn examine(
         port("--listen", args.listen, examination);
     }
     logins(examination);
+}
+
+/// Why images would run with less than a sandbox, where they would.
+async fn isolation() -> anyhow::Result<Option<String>> {
+    let place = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let (_, warning) = detect_isolation(up::launcher()?, place.path()).await;
+    Ok(warning)
 }
 
 fn data_directory(root: &Path, running: bool, examination: &mut Examination) {

@@ -1,21 +1,34 @@
 use std::{
     ffi::OsString,
     fs, io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
+use nix::unistd::Pid;
 use tokio::process::Command;
 
 use super::{
-    Isolation, MountedFile, ReplicaSpec, StartError,
+    Identity, Isolation, MountedFile, ReplicaNetwork, ReplicaSpec, Roots, StartError,
     image_path::ImageRoot,
     orphans::sandbox_name,
     program::{Kind, Program, find},
+    root_fs::root_of,
 };
 
-/// Directories that are empty and writable in every sandbox.
-const EMPTY: [&str; 3] = ["tmp", "run", "var/tmp"];
+/// What the image's root may do, as with other engines: own, read and signal what is in the container, and become
+/// somebody else there. No mounts, no devices, no network.
+const ROOT_MAY: [&str; 9] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_SETGID",
+    "CAP_SETPCAP",
+    "CAP_SETUID",
+];
 /// Files of the machine that replace the image's own: the network is the machine's.
 const MACHINE_FILES: [&str; 2] = ["etc/resolv.conf", "etc/hosts"];
 
@@ -25,13 +38,22 @@ pub(super) fn command(isolation: &Isolation, spec: &ReplicaSpec) -> Result<Comma
         .map_err(|source| StartError::Io { action: "open the image", source })?;
     let program = find(&root, spec)?;
     let mut command = match isolation {
-        Isolation::Bubblewrap(path) => bubblewrap(path, &root, spec)?,
+        Isolation::Bubblewrap { program, launcher, roots } => {
+            sandbox((program, launcher, *roots), &root, spec)?
+        }
+        Isolation::Plain { .. } if spec.network != ReplicaNetwork::Shared => {
+            return Err(StartError::NoSandbox);
+        }
         Isolation::Plain { launcher } => plain(launcher, &root, &program, spec)?,
     };
-    // Never on the command line, which every user of the machine can read.
+    hand_over(&mut command, spec);
+    Ok(command)
+}
+
+/// Never on the command line, which every user of the machine can read.
+fn hand_over(command: &mut Command, spec: &ReplicaSpec) {
     let handed_over = spec.env.iter().filter(|(name, _)| !steers_the_loader(name));
     command.env_clear().envs(handed_over).process_group(0).kill_on_drop(true);
-    Ok(command)
 }
 
 /// Variables by which an image could make the machine's loader run its code in bwrap itself, outside the
@@ -42,56 +64,97 @@ fn steers_the_loader(name: &str) -> bool {
         || matches!(name, "GCONV_PATH" | "LOCPATH" | "MALLOC_CHECK_")
 }
 
-fn bubblewrap(program: &Path, root: &ImageRoot, spec: &ReplicaSpec) -> Result<Command, StartError> {
+/// The launcher, which makes the root file system and the way to it and becomes bubblewrap.
+fn sandbox(
+    (program, launcher, roots): (&Path, &[OsString], Roots),
+    root: &ImageRoot,
+    spec: &ReplicaSpec,
+) -> Result<Command, StartError> {
+    let (first, rest) = launcher.split_first().ok_or(StartError::NoProgram)?;
+    let name = sandbox_name(&spec.directory);
+    let mut command = Command::new(first);
+    command.arg0(&name).args(rest).arg("sandbox").arg(std::process::id().to_string()).arg(&name);
+    match roots {
+        Roots::Overlay => command.arg(&spec.rootfs),
+        Roots::Copy => command.arg(""),
+    };
+    command.arg(&spec.directory);
+    if let ReplicaNetwork::Private { forwards, reached } = &spec.network {
+        command.args(launcher).arg("relay");
+        command.args(forwards.iter().map(|(outer, inner)| format!("forward:{outer}:{inner}")));
+        command.args(reached.iter().map(|port| format!("reach:{port}")));
+    }
+    command.arg("--").arg(program);
+    bubblewrap(&mut command, root, spec)?;
+    Ok(command)
+}
+
+fn bubblewrap(
+    command: &mut Command,
+    root: &ImageRoot,
+    spec: &ReplicaSpec,
+) -> Result<(), StartError> {
     let io = |source| StartError::Io { action: "make a place to mount on", source };
-    let mut command = Command::new(program);
-    command.arg0(sandbox_name(&spec.directory));
-    command.arg("--ro-bind").arg(&spec.rootfs).arg("/");
+    let place_of = |path: &str| Ok(Path::new("/").join(root.resolve(inside(path)?).map_err(io)?));
+    command.arg("--bind").arg(root_of(&spec.directory)).arg("/");
     command.args(["--proc", "/proc", "--dev", "/dev"]);
-    let mut empty: Vec<PathBuf> = Vec::new();
-    for place in EMPTY {
-        // What is a link to another place is served by that place.
-        if root.dir().symlink_metadata(place).is_ok_and(|found| found.is_dir()) {
-            empty.push(place.into());
-        }
-    }
     for path in &spec.scratch {
-        let place = root.resolve(inside(path)?).map_err(io)?;
-        if !empty.iter().any(|directory| place.starts_with(directory)) {
-            root.place_directory(&place).map_err(io)?;
-        }
-        if !empty.contains(&place) {
-            empty.push(place);
-        }
+        command.args(["--perms", "0777", "--tmpfs"]).arg(place_of(path)?);
     }
-    for place in &empty {
-        command.arg("--tmpfs").arg(Path::new("/").join(place));
-    }
-    for place in MACHINE_FILES {
-        let machine = Path::new("/").join(place);
-        let file = root.dir().symlink_metadata(place).is_ok_and(|found| found.is_file());
-        if file && machine.is_file() {
-            command.arg("--ro-bind").arg(&machine).arg(&machine);
+    for file in MACHINE_FILES {
+        let machine = Path::new("/").join(file);
+        if machine.is_file() {
+            command.arg("--ro-bind").arg(&machine).arg(place_of(&format!("/{file}"))?);
         }
     }
     for file in &spec.files {
-        let place = root.resolve(inside(&file.path)?).map_err(io)?;
-        if !empty.iter().any(|directory| place.starts_with(directory)) {
-            root.place_file(&place).map_err(io)?;
-        }
-        command.arg("--ro-bind").arg(source_of(spec, file)?).arg(Path::new("/").join(place));
+        command.arg("--ro-bind").arg(source_of(spec, file)?).arg(place_of(&file.path)?);
+    }
+    let workdir = place_of(&spec.workdir)?;
+    command.arg("--dir").arg(&workdir);
+    if spec.read_only {
+        command.args(["--remount-ro", "/"]);
     }
     for (name, value) in spec.env.iter().filter(|(name, _)| steers_the_loader(name)) {
         command.arg("--setenv").arg(name).arg(value);
     }
     command.args(["--unshare-pid", "--unshare-ipc", "--unshare-uts"]);
-    command.args(["--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
-    let workdir = root.resolve(inside(&spec.workdir)?).map_err(io)?;
-    if !empty.iter().any(|directory| workdir.starts_with(directory)) {
-        root.place_directory(&workdir).map_err(io)?;
+    if spec.network != ReplicaNetwork::Shared {
+        command.arg("--unshare-net");
     }
-    command.arg("--chdir").arg(Path::new("/").join(workdir));
+    command.args(["--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
+    let Identity { user, group, asked, .. } = spec.identity;
+    let somebody = user != 0 || group != 0;
+    let root_here = nix::unistd::geteuid().is_root();
+    if somebody || (asked && !root_here) {
+        command.args(["--unshare-user", "--uid", &user.to_string(), "--gid", &group.to_string()]);
+    }
+    if user == 0 && (root_here || asked) {
+        command.args(ROOT_MAY.iter().flat_map(|capability| ["--cap-add", capability]));
+    }
+    command.arg("--chdir").arg(workdir);
     command.arg("--").args(&spec.argv);
+    Ok(())
+}
+
+/// Runs a command in a replica that runs; `program` is the process of its own program.
+pub(super) fn beside(
+    isolation: &Isolation,
+    spec: &ReplicaSpec,
+    program: Pid,
+) -> Result<Command, StartError> {
+    let Isolation::Bubblewrap { launcher, .. } = isolation else {
+        return command(isolation, spec);
+    };
+    let (first, rest) = launcher.split_first().ok_or(StartError::NoProgram)?;
+    let mut command = Command::new(first);
+    command.args(rest).arg("enter").arg(std::process::id().to_string()).arg(program.to_string());
+    command.arg(inside(&spec.workdir)?);
+    for (name, value) in spec.env.iter().filter(|(name, _)| steers_the_loader(name)) {
+        command.arg(format!("{name}={value}"));
+    }
+    command.arg("--").args(&spec.argv);
+    hand_over(&mut command, spec);
     Ok(command)
 }
 
@@ -105,7 +168,7 @@ fn plain(
     let io = |source| StartError::Io { action: "find the interpreter in the image", source };
     let (first, rest) = launcher.split_first().ok_or(StartError::NoProgram)?;
     let mut command = Command::new(first);
-    command.args(rest).arg(std::process::id().to_string());
+    command.args(rest).arg("plain").arg(std::process::id().to_string());
     match &program.kind {
         Kind::Script { interpreter, argument } => {
             let path = root.resolve(interpreter).map_err(io)?;
@@ -125,7 +188,7 @@ fn plain(
 fn through_loader(command: &mut Command, root: &ImageRoot, program: &Program) {
     if let Kind::Dynamic { loader } = &program.kind
         && let Ok(loader) = root.resolve(loader)
-        && root.dir().symlink_metadata(&loader).is_ok_and(|found| found.is_file())
+        && root.is_file(&loader)
     {
         command.arg(root.on_machine(&loader)).arg("--library-path").arg(library_path(root));
     }
@@ -181,6 +244,8 @@ pub(super) fn write_files(spec: &ReplicaSpec) -> Result<(), StartError> {
         let mut written =
             options.write(true).create_new(true).mode(0o400).open(&source).map_err(io)?;
         io::Write::write_all(&mut written, &file.contents).map_err(io)?;
+        // The directory above is closed to others; in the container the bits are what was asked for.
+        written.set_permissions(fs::Permissions::from_mode(file.mode | 0o400)).map_err(io)?;
     }
     Ok(())
 }

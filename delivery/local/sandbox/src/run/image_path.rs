@@ -1,13 +1,12 @@
 use std::{
-    ffi::OsString,
+    convert::Infallible,
     io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use cap_std::{ambient_authority, fs::Dir};
 
-/// So many symbolic links are followed in one path, as Linux does.
-const LINKS: usize = 40;
+use crate::follow::{Lost, follow};
 
 /// A root file system, with paths as a process in it would see them.
 pub(super) struct ImageRoot {
@@ -29,37 +28,31 @@ impl ImageRoot {
         self.path.join(resolved)
     }
 
-    /// Follows all symbolic links, absolute ones from the image's root, never above it. The answer is relative to
-    /// the root and free of links; what does not exist stays as written.
+    /// Follows all symbolic links. The answer is relative to the root; what does not exist stays as written.
     pub(super) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
-        let mut left = Vec::new();
-        push(&mut left, path);
-        let mut done = PathBuf::new();
-        let mut links = 0;
-        while let Some(part) = left.pop() {
-            if part == ".." {
-                done.pop();
-                continue;
-            }
-            let next = done.join(&part);
-            match self.dir.symlink_metadata(&next) {
-                Ok(found) if found.is_symlink() => {
-                    links += 1;
-                    if links > LINKS {
-                        return Err(io::Error::other("too many symbolic links"));
-                    }
-                    let target = self.dir.read_link_contents(&next)?;
-                    if target.is_absolute() {
-                        done = PathBuf::new();
-                    }
-                    push(&mut left, &target);
-                }
-                Ok(_) => done = next,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => done = next,
-                Err(error) => return Err(error),
-            }
+        follow(&self.dir, path, |_, _, _| Ok::<(), Infallible>(())).map_err(|lost| match lost {
+            Lost::Loop(_) => io::Error::other("too many symbolic links"),
+            Lost::Io(error) => error,
+        })
+    }
+
+    /// Whether a file, and no link to one, is at a resolved path.
+    pub(super) fn is_file(&self, resolved: &Path) -> bool {
+        self.dir.symlink_metadata(resolved).is_ok_and(|found| found.is_file())
+    }
+
+    /// A small file of the image, as text; nothing where it is not there.
+    pub(super) fn read_text(&self, path: &str) -> io::Result<Option<String>> {
+        let resolved = self.resolve(Path::new(path))?;
+        if !self.is_file(&resolved) {
+            return Ok(None);
         }
-        Ok(done)
+        let mut text = Vec::new();
+        io::Read::read_to_end(
+            &mut io::Read::take(self.dir.open(&resolved)?, TEXT_BYTES),
+            &mut text,
+        )?;
+        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
     }
 
     /// Makes an empty directory at a resolved path, unless something is there.
@@ -69,25 +62,7 @@ impl ImageRoot {
         }
         self.dir.create_dir_all(resolved)
     }
-
-    /// Makes an empty file at a resolved path, unless something is there.
-    pub(super) fn place_file(&self, resolved: &Path) -> io::Result<()> {
-        if let Some(parent) = resolved.parent() {
-            self.place_directory(parent)?;
-        }
-        let mut options = cap_std::fs::OpenOptions::new();
-        match self.dir.open_with(resolved, options.write(true).create_new(true)) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
-        }
-    }
 }
 
-/// Puts the components of a path on the stack, the first one on top.
-fn push(left: &mut Vec<OsString>, path: &Path) {
-    left.extend(path.components().rev().filter_map(|part| match part {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    }));
-}
+/// More of a list of users is not read.
+const TEXT_BYTES: u64 = 4 << 20;

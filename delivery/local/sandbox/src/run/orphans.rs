@@ -5,6 +5,8 @@ use nix::{
     unistd::Pid,
 };
 
+use super::root_fs::remove;
+
 /// Writes down the process and when it started: together they name it for good.
 pub(super) fn record(directory: &Path, pid: Pid) -> io::Result<()> {
     let started = started_at(pid).unwrap_or_default();
@@ -77,12 +79,7 @@ pub fn reap_orphans(replicas: &Path) -> io::Result<usize> {
             let _ = kill(pid, Signal::SIGKILL);
             ended += 1;
         }
-        // Somebody else may be about the same.
-        if let Err(error) = fs::remove_dir_all(&directory)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
+        remove(&directory)?;
     }
     Ok(ended)
 }

@@ -1,5 +1,6 @@
 use std::{
-    fs, os::unix::process::ExitStatusExt as _, path::PathBuf, sync::PoisonError, time::Duration,
+    collections::BTreeSet, fs, os::unix::process::ExitStatusExt as _, path::PathBuf,
+    sync::PoisonError, time::Duration,
 };
 
 use nix::{
@@ -14,13 +15,16 @@ use tokio::{
 use super::{
     Exit,
     log::{LogWriter, Tail},
+    root_fs::remove,
     spawner::Spawner,
 };
+use crate::listening::{children, ports_of};
 
 /// A process that was started from an image.
 #[derive(Debug)]
 pub struct Replica {
     pub(super) pid: Pid,
+    pub(super) isolated: bool,
     pub(super) signals: mpsc::UnboundedSender<Signal>,
     pub(super) exited: watch::Receiver<Option<Exit>>,
     pub(super) tail: Tail,
@@ -37,6 +41,19 @@ impl Replica {
     /// The process that was started: bubblewrap's own where there is a sandbox.
     pub fn pid(&self) -> i32 {
         self.pid.as_raw()
+    }
+
+    /// The process of the image's program, once it runs.
+    pub(super) fn program(&self) -> Option<Pid> {
+        if self.exited.borrow().is_some() {
+            return None;
+        }
+        program_of(self.pid, self.isolated)
+    }
+
+    /// The TCP ports that it takes connections on, on the network that it is on.
+    pub fn ports(&self) -> BTreeSet<u16> {
+        self.program().map(|program| ports_of(program.as_raw())).unwrap_or_default()
     }
 
     /// Holds how the process ended, once it has and all its lines are written down.
@@ -113,7 +130,7 @@ impl<F: Fn(String)> Following<F> {
         let ended =
             status.map_or(UNKNOWN, |status| Exit { code: status.code(), signal: status.signal() });
         // What stays is removed by `reap_orphans`.
-        let _ = fs::remove_dir_all(&self.directory);
+        let _ = remove(&self.directory);
         drop(self.spawner);
         self.exit.send_replace(Some(ended));
     }
@@ -130,15 +147,23 @@ impl<F: Fn(String)> Following<F> {
             let _ = kill(self.pid, signal);
             return true;
         }
-        // bwrap → its init in the namespace, which ignores signals → the program.
-        let Some(program) = child_of(self.pid).and_then(child_of) else { return false };
+        let Some(program) = program_of(self.pid, true) else { return false };
         let _ = kill(program, signal);
         true
     }
 }
 
-/// The first child of a process: the oldest, adopted ones come later.
-fn child_of(pid: Pid) -> Option<Pid> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    text.split_whitespace().next()?.parse().ok().map(Pid::from_raw)
+/// The image's program. In a sandbox: bwrap → its init in the namespace, which has bwrap's name and ignores signals →
+/// the program. Bwrap's other child, if any, is the relay.
+fn program_of(pid: Pid, isolated: bool) -> Option<Pid> {
+    if !isolated {
+        return Some(pid);
+    }
+    let is_init = |child: &i32| {
+        fs::read(format!("/proc/{child}/cmdline")).is_ok_and(|it| it.starts_with(b"bwrap:"))
+    };
+    let init = children(pid.as_raw()).into_iter().find(is_init)?;
+    let program = children(init).into_iter().next()?;
+    // It has bwrap's name until it has become the program.
+    (!is_init(&program)).then(|| Pid::from_raw(program))
 }

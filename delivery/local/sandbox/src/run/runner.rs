@@ -8,11 +8,12 @@ use nix::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Exit, Isolation, Replica, ReplicaSpec, StartError,
-    command::{command, write_files},
+    Exit, Isolation, Replica, ReplicaSpec, Roots, StartError,
+    command::{beside, command, write_files},
     log::{LogWriter, Tail, read_lines},
     orphans::record,
     replica::Following,
+    root_fs::{copy, root_of},
     spawner::Spawner,
 };
 
@@ -46,6 +47,11 @@ impl Runner {
     ) -> Result<Replica, StartError> {
         let io = |action| move |source| StartError::Io { action, source };
         write_files(spec)?;
+        if matches!(self.isolation, Isolation::Bubblewrap { roots: Roots::Copy, .. }) {
+            let (image, root) = (spec.rootfs.clone(), root_of(&spec.directory));
+            let copied = tokio::task::spawn_blocking(move || copy(&image, &root)).await;
+            copied.map_err(io::Error::other).flatten().map_err(io("copy the image"))?;
+        }
         let mut command = command(&self.isolation, spec)?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.spawner.spawn(command).await.map_err(io("start the program"))?;
@@ -62,10 +68,11 @@ impl Runner {
         let (signals, heard) = mpsc::unbounded_channel();
         let tail = Tail::default();
         let log = LogWriter::open(spec.log.clone(), tail.clone(), lines).await;
+        let isolated = matches!(self.isolation, Isolation::Bubblewrap { .. });
         let following = Following {
             child,
             pid,
-            isolated: matches!(self.isolation, Isolation::Bubblewrap(_)),
+            isolated,
             signals: heard,
             lines: receiver,
             log,
@@ -74,19 +81,22 @@ impl Runner {
             spawner: self.spawner.clone(),
         };
         self.tasks.spawn("replica", following.run());
-        Ok(Replica { pid, signals, exited, tail })
+        Ok(Replica { pid, isolated, signals, exited, tail })
     }
 
-    /// Runs a command beside a started replica, with its files and variables, in a sandbox of its own; ends it
-    /// with all it started at the deadline.
+    /// Runs a command in a replica that runs, with its files and variables; ends it with all it started at the
+    /// deadline.
     pub async fn execute(
         &self,
+        replica: &Replica,
         spec: &ReplicaSpec,
         argv: &[String],
         deadline: Duration,
     ) -> Result<(), String> {
         let spec = ReplicaSpec { argv: argv.to_vec(), ..spec.clone() };
-        let mut command = command(&self.isolation, &spec).map_err(|error| error.to_string())?;
+        let program = replica.program().ok_or("the replica has not started yet, or has ended")?;
+        let mut command =
+            beside(&self.isolation, &spec, program).map_err(|error| error.to_string())?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = self.spawner.spawn(command).await.map_err(|error| error.to_string())?;
         // Also when this future is dropped, as at a caller's own deadline.

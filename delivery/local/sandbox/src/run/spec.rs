@@ -2,6 +2,8 @@ use std::{collections::BTreeMap, fmt, io, path::PathBuf};
 
 use nix::sys::signal::Signal;
 
+use super::Identity;
+
 /// A file that is put into a replica: of a ConfigMap or a Secret.
 #[derive(Clone)]
 pub struct MountedFile {
@@ -9,6 +11,23 @@ pub struct MountedFile {
     pub path: String,
     /// What it holds.
     pub contents: Vec<u8>,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+/// Which network a replica is on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ReplicaNetwork {
+    /// This machine's own.
+    #[default]
+    Shared,
+    /// Its own, with nothing but a loopback address: only in a sandbox.
+    Private {
+        /// Ports of this machine's loopback address that lead to ports of the replica, once it listens there.
+        forwards: Vec<(u16, u16)>,
+        /// Ports of this machine's loopback address that the replica reaches under the same number on its own.
+        reached: Vec<u16>,
+    },
 }
 
 /// One process to start.
@@ -28,6 +47,12 @@ pub struct ReplicaSpec {
     pub files: Vec<MountedFile>,
     /// Directories that it may write to, in the container; empty at the start.
     pub scratch: Vec<String>,
+    /// Whether it may write nowhere but there.
+    pub read_only: bool,
+    /// As whom it runs, in a sandbox.
+    pub identity: Identity,
+    /// Which network it is on.
+    pub network: ReplicaNetwork,
     /// A directory of its own on the machine; removed when it has ended.
     pub directory: PathBuf,
     /// Where its lines are kept.
@@ -93,6 +118,9 @@ pub enum StartError {
         /// The refused one.
         path: String,
     },
+    /// A network of its own without a sandbox.
+    #[error("a private network needs a sandbox; install bubblewrap")]
+    NoSandbox,
     /// The machine refused.
     #[error("cannot {action}")]
     Io {

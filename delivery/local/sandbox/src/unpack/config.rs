@@ -15,6 +15,8 @@ pub struct ImageConfig {
     pub user: Option<String>,
     /// The signal that asks it to stop, as `SIGTERM`.
     pub stop_signal: Option<String>,
+    /// Whether `mercurious publish` made it: one program that needs nothing around it.
+    pub published_here: bool,
     /// Ports that it says it listens on, as `8080/tcp`.
     pub exposed_ports: Vec<String>,
 }
@@ -28,8 +30,11 @@ impl ImageConfig {
     /// Reads the configuration blob.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
         let image = ImageConfiguration::from_reader(bytes).map_err(ConfigError)?;
+        let newest = image.history().iter().flatten().next_back();
+        let published_here =
+            newest.is_some_and(|it| it.created_by().as_deref() == Some("mercurious publish"));
         let Some(config) = image.config() else {
-            return Ok(Self { workdir: "/".to_owned(), ..Self::default() });
+            return Ok(Self { workdir: "/".to_owned(), published_here, ..Self::default() });
         };
         let pair = |text: &String| {
             let (name, value) = text.split_once('=').unwrap_or((text, ""));
@@ -46,6 +51,7 @@ impl ImageConfig {
                 .unwrap_or_else(|| "/".to_owned()),
             user: config.user().clone().filter(|user| !user.is_empty()),
             stop_signal: config.stop_signal().clone(),
+            published_here,
             exposed_ports: config.exposed_ports().clone().unwrap_or_default(),
         })
     }

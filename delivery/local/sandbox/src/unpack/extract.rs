@@ -7,13 +7,14 @@ use std::{
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _},
+    fs::{Dir, Metadata, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _},
 };
 use tar::{Archive, Entry, EntryType};
 
 use super::{
     Bound, Compression, Layer, LayerError, Refusal, UnpackLimits, decompress::LayerStream,
 };
+use crate::follow::{Lost, follow};
 
 /// What the layers of one image have used of the limits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,9 +31,6 @@ const HEADER_BYTES: u64 = 4 << 20;
 fn holds_data(kind: EntryType) -> bool {
     matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
 }
-
-/// So many symbolic links are followed in one path, as Linux does.
-const LINKS: usize = 40;
 
 /// Unpacks one layer that nothing is known of into a directory, within these limits.
 ///
@@ -265,50 +263,23 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// Follows symbolic links as a process in the root file system would; makes missing directories on request.
+    /// Follows symbolic links to a directory; makes missing directories on request.
     fn resolve(&self, path: &Path, make: bool) -> Result<PathBuf, Fault> {
-        let mut left: Vec<std::ffi::OsString> =
-            path.components().rev().map(|part| part.as_os_str().to_owned()).collect();
-        let mut done = PathBuf::new();
-        let mut links = 0;
-        while let Some(part) = left.pop() {
-            if part == ".." {
-                done.pop();
-                continue;
+        let passes = |next: &Path, found: Option<&Metadata>, last: bool| match found {
+            Some(found) if found.is_dir() || (!make && last) => Ok(()),
+            Some(_) => Err(Fault::Refused(Refusal::NotADirectory {
+                path: next.to_string_lossy().into_owned(),
+            })),
+            None if make => Ok(self.root.create_dir(next)?),
+            None => Err(Fault::Io(io::ErrorKind::NotFound.into())),
+        };
+        follow(&self.root, path, passes).map_err(|lost| match lost {
+            Lost::Loop(link) => {
+                Fault::Refused(Refusal::ThroughLink { link: link.to_string_lossy().into_owned() })
             }
-            let next = done.join(&part);
-            match self.root.symlink_metadata(&next) {
-                Ok(found) if found.is_symlink() => {
-                    links += 1;
-                    if links > LINKS {
-                        return Err(Fault::Refused(Refusal::ThroughLink {
-                            link: next.to_string_lossy().into_owned(),
-                        }));
-                    }
-                    let target = self.root.read_link_contents(&next)?;
-                    if target.is_absolute() {
-                        done = PathBuf::new();
-                    }
-                    left.extend(target.components().rev().filter_map(|part| match part {
-                        Component::Normal(name) => Some(name.to_owned()),
-                        Component::ParentDir => Some("..".into()),
-                        _ => None,
-                    }));
-                }
-                Ok(found) if found.is_dir() || (!make && left.is_empty()) => done = next,
-                Ok(_) => {
-                    return Err(Fault::Refused(Refusal::NotADirectory {
-                        path: next.to_string_lossy().into_owned(),
-                    }));
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
-                    self.root.create_dir(&next)?;
-                    done = next;
-                }
-                Err(error) => return Err(Fault::Io(error)),
-            }
-        }
-        Ok(done)
+            Lost::Io(error) => Fault::Io(error),
+            Lost::Refused(fault) => fault,
+        })
     }
 
     fn directory(&self, place: &Path, mode: u32) -> Result<(), Fault> {

@@ -8,9 +8,9 @@
 //!
 //! Assumptions: one process owns the directory of the store.
 //!
-//! Caveats: files belong to the unpacking user whatever the layer says, also when that is root, so that a
-//! sandboxed process gains nothing from them; set-user-id and set-group-id bits are dropped, owners can
-//! always read files and enter directories, extended attributes are ignored and devices are skipped.
+//! Caveats: files belong to the unpacking user whatever the layer says, also when that is root; set-user-id and
+//! set-group-id bits are dropped, owners can always read files and enter directories, extended attributes are
+//! ignored and devices are skipped.
 
 mod config;
 mod decompress;

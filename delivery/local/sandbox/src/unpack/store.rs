@@ -29,6 +29,9 @@ pub struct Unpacked {
 /// What is not complete is named so.
 const UNPACKING: &str = ".unpack-";
 
+/// Where an image's other names are kept.
+const INDEXES: &str = "indexes";
+
 /// Directories that a sandbox mounts something on, whether the image has them or not.
 const MOUNT_POINTS: [&str; 7] = ["proc", "dev", "tmp", "run", "var/tmp", "etc", "sys"];
 
@@ -107,19 +110,37 @@ impl ImageStore {
         self.get(digest).ok_or_else(|| failed(&target)(io::ErrorKind::NotFound.into()))
     }
 
-    /// Removes every image but these.
-    pub fn retain(&self, keep: &BTreeSet<Digest>) -> Result<usize, UnpackError> {
+    /// Writes down that this image is what another digest, of an index, means here.
+    pub fn note_index(&self, digest: &Digest, index: &Digest) -> Result<(), UnpackError> {
+        let directory = self.directory.join(digest.hex()).join(INDEXES);
+        let path = directory.join(index.hex());
+        fs::create_dir_all(&directory)
+            .and_then(|()| fs::write(&path, ""))
+            .map_err(|source| UnpackError::Store { action: "write", path, source })
+    }
+
+    /// Removes every image that is not kept: asked for its own name and the indexes it was reached by, as hexadecimal
+    /// digits of their digests. Returns how many went.
+    pub fn retain(
+        &self,
+        mut keep: impl FnMut(&str, &BTreeSet<String>) -> bool,
+    ) -> Result<usize, UnpackError> {
         let failed =
             |source| UnpackError::Store { action: "clean", path: self.directory.clone(), source };
-        let kept: BTreeSet<&str> = keep.iter().map(Digest::hex).collect();
         let mut removed = 0;
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if !name.starts_with('.') && !kept.contains(name.as_str()) {
-                fs::remove_dir_all(&path).map_err(failed)?;
-                removed += 1;
+            let indexes = fs::read_dir(path.join(INDEXES)).into_iter().flatten().flatten();
+            let indexes = indexes.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
+            if name.starts_with('.') || keep(&name, &indexes) {
+                continue;
             }
+            // Half an image must not be found under its name.
+            let doomed = path.with_file_name(format!("{UNPACKING}{name}"));
+            fs::rename(&path, &doomed).map_err(failed)?;
+            fs::remove_dir_all(&doomed).map_err(failed)?;
+            removed += 1;
         }
         Ok(removed)
     }
