@@ -1,4 +1,4 @@
-use mercurious_api::Change;
+use mercurious_api::{Change, Verb};
 use mercurious_core::rollout::Phase;
 use mercurious_load::{Load, LoadSettings};
 use mercurious_trials::{Home, Image, Program, Wish};
@@ -40,7 +40,7 @@ pub(crate) async fn measure(program: &Program) -> anyhow::Result<Section> {
     home.kill()?;
     home.gone().await?;
     home.resume().await?;
-    let view = home.client().change(Home::NAME, "scan", &Change::default()).await?;
+    let view = home.client().change(Home::NAME, Verb::Scan, &Change::default()).await?;
     let status = view.object.status.unwrap_or_default();
     let held = bad.iter().filter(|digest| status.holds.iter().any(|hold| hold.digest == **digest));
     let (held, all) = (held.count(), bad.len());

@@ -2,7 +2,7 @@ use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use mercurious_api::Change;
+use mercurious_api::{Change, Verb};
 use mercurious_core::{
     image::{Digest, Repository, Tag},
     rollout::Phase,
@@ -88,7 +88,7 @@ async fn unchanged(program: &Program) -> anyhow::Result<Vec<(String, String)>> {
     let after = registry.requests();
     let (head, all) = (heads(&after) - heads(&before), after.total() - before.total());
     ensure!(head == all, "{all} requests for {head} HEAD");
-    home.client().change(Home::NAME, "suspend", &Change::default()).await?;
+    home.client().change(Home::NAME, Verb::Suspend, &Change::default()).await?;
     let rows = vec![(
         format!("polls of a repository of {TAGS} tags with nothing new: HEAD, all requests"),
         format!("{head}, {all}"),

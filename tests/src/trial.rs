@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use mercurious_api::{Change, Live};
+use mercurious_api::{Change, Live, Verb};
 use mercurious_core::{decide::Reason, image::Digest, rollout::Phase};
 use mercurious_engine::{AutoDeployView, EventKind};
 
@@ -180,7 +180,7 @@ impl Trial {
     /// Asks as `ada`, kills the engine as soon as that is written down or answered, and waits for what comes of it.
     pub async fn kill_at_request(
         &mut self,
-        verb: &str,
+        verb: Verb,
         release: Option<&Digest>,
     ) -> anyhow::Result<AutoDeployView> {
         let client = self.home.client();
@@ -203,7 +203,7 @@ impl Trial {
         }
         self.end(End::Kill).await?;
         self.home.resume().await?;
-        let view = self.home.until(&format!("the end of the {verb}"), at_rest).await?;
+        let view = self.home.until(&format!("the end of the {verb:?}"), at_rest).await?;
         ensure!(!is_written(&requests), "the request was not taken away");
         Ok(view)
     }
@@ -277,7 +277,7 @@ impl Trial {
         self.home.resume().await?;
         let mut follow = self.home.follow().await?;
         self.home.until("rest", at_rest).await?;
-        let view = self.home.client().change(Home::NAME, "scan", &Change::default()).await?;
+        let view = self.home.client().change(Home::NAME, Verb::Scan, &Change::default()).await?;
         let rests = before.decision.reason;
         ensure!(view.decision.reason == rests, "{:?}, then {:?}", before.decision, view.decision);
         // What is not there can only be waited for a while.

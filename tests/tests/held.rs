@@ -1,6 +1,6 @@
 //! The rules that people rely on, kept by the program across restarts.
 
-use mercurious_api::Change;
+use mercurious_api::{Change, Verb};
 use mercurious_core::{
     decide::Reason,
     image::Digest,
@@ -27,7 +27,7 @@ async fn deploys(trial: &mut Trial) -> Digest {
     digest
 }
 
-async fn asks(home: &Home, verb: &str, release: Option<&Digest>) -> AutoDeployView {
+async fn asks(home: &Home, verb: Verb, release: Option<&Digest>) -> AutoDeployView {
     let change = Change {
         release: release.map(Digest::to_string),
         by: Some("ada".to_owned()),
@@ -42,9 +42,9 @@ async fn kills_and_looks(trial: &mut Trial) -> AutoDeployView {
     trial.home.resume().await.unwrap();
     trial.home.until("rest after a kill", at_rest).await.unwrap();
     for _ in 0..2 {
-        asks(&trial.home, "scan", None).await;
+        asks(&trial.home, Verb::Scan, None).await;
     }
-    asks(&trial.home, "scan", None).await
+    asks(&trial.home, Verb::Scan, None).await
 }
 
 fn holder<'v>(view: &'v AutoDeployView, digest: &Digest) -> Option<&'v Actor> {
@@ -67,25 +67,25 @@ async fn r14_what_a_person_decided_is_respected_across_restarts_until_something_
     let first = trial.good.clone();
     let second = deploys(&mut trial).await;
 
-    asks(&trial.home, "rollback", None).await;
+    asks(&trial.home, Verb::Rollback, None).await;
     trial.home.until("v1 again", back_to(&first)).await.unwrap();
     let view = kills_and_looks(&mut trial).await;
     assert_eq!((runs(&view), holder(&view, &second)), (Some(&first), Some(&ada)));
     assert_eq!(view.decision.reason, Reason::Held, "{}", view.decision.message);
 
     let third = deploys(&mut trial).await;
-    asks(&trial.home, "deploy", Some(&first)).await;
+    asks(&trial.home, Verb::Deploy, Some(&first)).await;
     trial.home.until("v1, older, by a person", back_to(&first)).await.unwrap();
     let view = kills_and_looks(&mut trial).await;
     assert_eq!((runs(&view), holder(&view, &third)), (Some(&first), Some(&ada)));
 
-    asks(&trial.home, "suspend", None).await;
+    asks(&trial.home, Verb::Suspend, None).await;
     let image = trial.next(Kind::Good);
     let fourth = trial.home.push_like(&image).await.unwrap();
     let view = kills_and_looks(&mut trial).await;
     assert_eq!((runs(&view), view.decision.reason), (Some(&first), Reason::Suspended));
     assert!(view.suspended);
-    asks(&trial.home, "resume", None).await;
+    asks(&trial.home, Verb::Resume, None).await;
     let proven = |view: &AutoDeployView| ran(view, &fourth, Phase::Succeeded) && at_rest(view);
     trial.home.until("v4, which waited", proven).await.unwrap();
 }
@@ -166,13 +166,13 @@ async fn without_automatic_rollback_a_failure_stays_where_it_is_until_a_person_m
     // Killed just when that was written down.
     trial.end(End::Kill).await.unwrap();
     trial.home.resume().await.unwrap();
-    let view = asks(&trial.home, "scan", None).await;
+    let view = asks(&trial.home, Verb::Scan, None).await;
     let status = view.object.status.as_ref().unwrap();
     assert_eq!(status.rollout.as_ref().map(|rollout| rollout.phase), None);
     assert!(ran(&view, &bad, Phase::Failed));
     assert_eq!(holder(&view, &bad), Some(&Actor::engine()));
     assert_eq!(view.decision.reason, Reason::Held, "{}", view.decision.message);
-    asks(&trial.home, "rollback", Some(&first)).await;
+    asks(&trial.home, Verb::Rollback, Some(&first)).await;
     trial.home.until("v1 again", back_to(&first)).await.unwrap();
     trial.looks_right().await.unwrap();
 }

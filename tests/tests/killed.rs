@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mercurious_api::Change;
+use mercurious_api::{Change, Verb};
 use mercurious_core::rollout::{Kind as RolloutKind, Phase};
 use mercurious_engine::AutoDeployView;
 use mercurious_trials::{
@@ -124,22 +124,22 @@ async fn what_a_person_asked_is_obeyed_once_though_the_engine_is_killed_just_the
     let proven = |view: &AutoDeployView| ran(view, &second, Phase::Succeeded) && at_rest(view);
     trial.home.until("v2", proven).await.unwrap();
     let asked = [
-        ("restart", None, RolloutKind::Restart, (&second, "v2")),
-        ("rollback", None, RolloutKind::Rollback, (&first, "v1")),
-        ("deploy", Some(&second), RolloutKind::Deploy, (&second, "v2")),
+        (Verb::Restart, None, RolloutKind::Restart, (&second, "v2")),
+        (Verb::Rollback, None, RolloutKind::Rollback, (&first, "v1")),
+        (Verb::Deploy, Some(&second), RolloutKind::Deploy, (&second, "v2")),
     ];
     for (verb, release, kind, (runs, version)) in asked {
         let view = trial.kill_at_request(verb, release).await.unwrap();
         let status = view.object.status.unwrap();
-        assert_eq!(status.running.unwrap().digest, *runs, "{verb}");
+        assert_eq!(status.running.unwrap().digest, *runs, "{verb:?}");
         let mine: Vec<_> = status.history.iter().filter(|attempt| attempt.kind == kind).collect();
         let by_ada: Vec<_> = mine.iter().filter(|attempt| attempt.by.0 == "ada").collect();
-        assert_eq!(by_ada.len(), 1, "{verb}: {:#?}", status.history);
-        assert_eq!(by_ada[0].phase, Phase::Succeeded, "{verb}");
+        assert_eq!(by_ada.len(), 1, "{verb:?}: {:#?}", status.history);
+        assert_eq!(by_ada[0].phase, Phase::Succeeded, "{verb:?}");
         (trial.good, trial.version) = (runs.clone(), version.to_owned());
         trial.looks_right().await.unwrap();
     }
-    let view = trial.kill_at_request("hold", Some(&first)).await.unwrap();
+    let view = trial.kill_at_request(Verb::Hold, Some(&first)).await.unwrap();
     let holds = view.object.status.unwrap().holds;
     assert_eq!(holds.iter().filter(|hold| hold.digest == first).count(), 1, "{holds:?}");
     trial.start_in_silence().await.unwrap();
@@ -190,7 +190,7 @@ async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
     let image = trial.next(Kind::Good);
     let error = format!("{:#}", trial.home.push_like(&image).await.unwrap_err());
     assert!(error.to_lowercase().contains("no space left"), "{error}");
-    let hold = trial.home.client().change(Home::NAME, "hold", &Change::default()).await;
+    let hold = trial.home.client().change(Home::NAME, Verb::Hold, &Change::default()).await;
     let error = format!("{:#}", anyhow::Error::new(hold.unwrap_err()));
     assert!(error.to_lowercase().contains("no space left"), "{error}");
     trial.looks_right().await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mercurious_api::Change;
+use mercurious_api::{Change, Verb};
 use mercurious_core::rollout::Phase;
 use mercurious_load::{EventStream, Load, LoadSettings, ask};
 use mercurious_runtime::Tasks;
@@ -44,7 +44,7 @@ async fn a_crashing_release_is_taken_back_and_its_hold_outlives_a_kill() {
     home.kill().unwrap();
     home.gone().await.unwrap();
     home.resume().await.unwrap();
-    let view = home.client().change(Home::NAME, "scan", &Change::default()).await.unwrap();
+    let view = home.client().change(Home::NAME, Verb::Scan, &Change::default()).await.unwrap();
     let status = view.object.status.unwrap();
     assert!(status.holds.iter().any(|hold| hold.digest == bad), "{status:?}");
     assert_eq!(status.running.unwrap().digest, good);
