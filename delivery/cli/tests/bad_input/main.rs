@@ -90,7 +90,7 @@ fn a_registry_that_lies_changes_nothing_and_is_told_of_everywhere() {
 fn a_layer_that_reaches_outside_or_bursts_is_taken_back_and_held() {
     let run = Running::start();
     let before = run.digest();
-    let cases: [(&str, &str, fn(&mut Tar)); 4] = [
+    let cases: [(&str, &str, Build); 4] = [
         ("v2.0.0", "..", |tar| file(tar, b"../../outside", 1)),
         ("v2.0.1", "/outside", |tar| link(tar, "a", "/outside", tar::EntryType::Link)),
         ("v2.0.2", "outside", |tar| link(tar, "a", "../../outside", tar::EntryType::Link)),
@@ -112,6 +112,7 @@ fn a_layer_that_reaches_outside_or_bursts_is_taken_back_and_held() {
 
 /// A layer in the making.
 type Tar = tar::Builder<Vec<u8>>;
+type Build = fn(&mut Tar);
 
 fn header(size: u64, kind: tar::EntryType) -> tar::Header {
     let mut header = tar::Header::new_gnu();
