@@ -17,7 +17,7 @@ use nix::{
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::{Image, Process, Program, Wish, marked, wish::Places};
+use crate::{Image, Process, Program, Wish, marked, ran, wish::Places};
 
 /// A running `mercurious up`.
 #[derive(Debug)]
@@ -239,12 +239,7 @@ impl Home {
     /// Waits until a rollout of this release has ended so.
     pub async fn ended(&self, digest: &Digest, phase: Phase) -> anyhow::Result<AutoDeployView> {
         let what = format!("a rollout of {} to end {phase}", digest.short());
-        self.until(&what, |view| {
-            let history = view.object.status.iter().flat_map(|status| &status.history);
-            let mut history = history.into_iter();
-            history.any(|attempt| attempt.release.digest == *digest && attempt.phase == phase)
-        })
-        .await
+        self.until(&what, |view| ran(view, digest, phase)).await
     }
 
     /// Its process, while it runs.

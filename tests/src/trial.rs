@@ -5,7 +5,7 @@ use mercurious_api::{Change, Live, Verb};
 use mercurious_core::{decide::Reason, image::Digest, rollout::Phase};
 use mercurious_engine::{AutoDeployView, EventKind};
 
-use crate::{Chance, Home, Image, Moment, Seen, State, ran, settled};
+use crate::{Chance, Home, Image, Moment, Program, Seen, State, Wish, ran, settled};
 
 /// What is wrong with an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +73,12 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// With its first good release.
+    /// A home of its own with its first good release.
+    pub async fn new(wish: Wish) -> anyhow::Result<Self> {
+        Self::start(Home::start(&Program::built()?, wish).await?).await
+    }
+
+    /// With the first good release of this home.
     pub async fn start(home: Home) -> anyhow::Result<Self> {
         let image = Image::good(1);
         let good = home.push_like(&image).await?;

@@ -1,5 +1,7 @@
 //! The rules that people rely on, kept by the program across restarts.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what only they call")]
+
 use mercurious_api::{Change, Verb};
 use mercurious_core::{
     decide::Reason,
@@ -8,14 +10,7 @@ use mercurious_core::{
 };
 use mercurious_engine::AutoDeployView;
 use mercurious_load::ask;
-use mercurious_trials::{
-    End, Home, Image, Kind, Moment, Program, Trial, Wish, at_rest, ran, settled,
-};
-
-async fn trial(wish: Wish) -> Trial {
-    let home = Home::start(&Program::built().unwrap(), wish).await.unwrap();
-    Trial::start(home).await.unwrap()
-}
+use mercurious_trials::{End, Home, Image, Kind, Moment, Trial, Wish, at_rest, ran, settled};
 
 /// Pushes a good image and waits until it is proven.
 async fn deploys(trial: &mut Trial) -> Digest {
@@ -62,7 +57,7 @@ fn back_to(digest: &Digest) -> impl Fn(&AutoDeployView) -> bool {
 
 #[tokio::test]
 async fn r14_what_a_person_decided_is_respected_across_restarts_until_something_newer_comes() {
-    let mut trial = trial(Wish::default()).await;
+    let mut trial = Trial::new(Wish::default()).await.unwrap();
     let ada = Actor("ada".to_owned());
     let first = trial.good.clone();
     let second = deploys(&mut trial).await;
@@ -92,7 +87,7 @@ async fn r14_what_a_person_decided_is_respected_across_restarts_until_something_
 
 #[tokio::test]
 async fn r17_a_held_release_stays_out_after_a_restart_and_the_next_good_one_goes_out_by_itself() {
-    let mut trial = trial(Wish::default()).await;
+    let mut trial = Trial::new(Wish::default()).await.unwrap();
     let first = trial.good.clone();
     let image = trial.next(Kind::CrashOnStart);
     let bad = trial.home.push_like(&image).await.unwrap();
@@ -111,7 +106,7 @@ async fn r17_a_held_release_stays_out_after_a_restart_and_the_next_good_one_goes
 
 #[tokio::test]
 async fn an_image_that_comes_during_a_rollout_waits_for_its_end_and_then_goes_out() {
-    let mut trial = trial(Wish::default()).await;
+    let mut trial = Trial::new(Wish::default()).await.unwrap();
     for kind in [Kind::Good, Kind::CrashOnStart] {
         let (image, next) = (trial.next(kind), trial.next(Kind::Good));
         let mut follow = trial.home.follow().await.unwrap();
@@ -131,7 +126,7 @@ async fn an_image_that_comes_during_a_rollout_waits_for_its_end_and_then_goes_ou
 
 #[tokio::test]
 async fn r17_a_release_that_is_never_ready_is_taken_back_at_its_timeout() {
-    let mut trial = trial(Wish::default()).await;
+    let mut trial = Trial::new(Wish::default()).await.unwrap();
     // Only now: the first release was given its time.
     trial.end(End::Terminate).await.unwrap();
     trial.home.wish = Wish { timeout: "3s", ..Wish::default() };
@@ -153,7 +148,8 @@ async fn r17_a_release_that_is_never_ready_is_taken_back_at_its_timeout() {
 
 #[tokio::test]
 async fn without_automatic_rollback_a_failure_stays_where_it_is_until_a_person_moves_it() {
-    let mut trial = trial(Wish { automatic_rollback: false, ..Wish::default() }).await;
+    let mut trial =
+        Trial::new(Wish { automatic_rollback: false, ..Wish::default() }).await.unwrap();
     let first = trial.good.clone();
     let image: Image = trial.next(Kind::CrashOnStart);
     let mut follow = trial.home.follow().await.unwrap();

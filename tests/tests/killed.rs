@@ -45,13 +45,8 @@ const STEPS_OF_BAD_ONES: [(Kind, Moment); 8] = [
     (Kind::OtherPlatform, Moment::Pushed),
 ];
 
-async fn trial(wish: Wish) -> Trial {
-    let home = Home::start(&Program::built().unwrap(), wish).await.unwrap();
-    Trial::start(home).await.unwrap()
-}
-
 async fn good_ones(steps: &[Moment], end: End) {
-    let mut trial = trial(Wish::default()).await;
+    let mut trial = Trial::new(Wish::default()).await.unwrap();
     for moment in steps {
         let seen = trial.end_at(Kind::Good, *moment, end).await.unwrap();
         assert_eq!(seen, Seen::Now, "{moment:?}");
@@ -59,7 +54,7 @@ async fn good_ones(steps: &[Moment], end: End) {
 }
 
 async fn bad_ones(steps: &[(Kind, Moment)], wish: Wish) {
-    let mut trial = trial(wish).await;
+    let mut trial = Trial::new(wish).await.unwrap();
     for (kind, moment) in steps {
         let seen = trial.end_at(*kind, *moment, End::Kill).await.unwrap();
         // A program that ends by itself may do so before the bake.
@@ -103,7 +98,7 @@ async fn kills_at_random_moments_end_where_no_kill_would_have() {
     let lanes = [kills / 3, kills / 3, kills - 2 * (kills / 3)];
     let lanes = lanes.map(|kills| (kills, chance.split()));
     let reports = futures::future::join_all(lanes.map(|(kills, mut chance)| async move {
-        let mut trial = trial(Wish::default()).await;
+        let mut trial = Trial::new(Wish::default()).await.unwrap();
         let mut made = 0;
         while made < kills {
             made += trial.kill_at_random(&mut chance).await.unwrap();
@@ -119,7 +114,7 @@ async fn kills_at_random_moments_end_where_no_kill_would_have() {
 /// What a person asked is written down before it is answered: a kill right after that changes nothing about it.
 #[tokio::test]
 async fn what_a_person_asked_is_obeyed_once_though_the_engine_is_killed_just_then() {
-    let mut trial = trial(Wish::default()).await;
+    let mut trial = Trial::new(Wish::default()).await.unwrap();
     let first = trial.good.clone();
     let image = trial.next(Kind::Good);
     let second = trial.home.push_like(&image).await.unwrap();
@@ -150,7 +145,7 @@ async fn what_a_person_asked_is_obeyed_once_though_the_engine_is_killed_just_the
 /// Whoever pushes is told that it failed, or the image is there whole.
 #[tokio::test]
 async fn a_push_whose_registry_is_killed_fails_for_the_client_or_is_there_whole() {
-    let mut trial = trial(Wish::default()).await;
+    let mut trial = Trial::new(Wish::default()).await.unwrap();
     let image = trial.next(Kind::Good);
     let repository = trial.home.repository();
     // Not one of the layers is there yet.

@@ -1,6 +1,8 @@
 //! Faults of hand-made pipelines that the program must not have, shown with the program itself. `docs/regressions.md`
 //! lists them all.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what only they call")]
+
 use std::{fs, process::Output, time::Duration};
 
 use mercurious_core::{decide::Reason, rollout::Phase};
@@ -9,11 +11,6 @@ use mercurious_load::{Load, LoadSettings, ask};
 use mercurious_trials::{Home, Image, Kind, Program, Trial, Wish, at_rest, free_address, ran};
 
 const PATIENCE: Duration = Duration::from_mins(1);
-
-async fn trial(wish: Wish) -> Trial {
-    let home = Home::start(&Program::built().unwrap(), wish).await.unwrap();
-    Trial::start(home).await.unwrap()
-}
 
 async fn run(command: std::process::Command) -> Output {
     tokio::process::Command::from(command).kill_on_drop(true).output().await.unwrap()
@@ -25,7 +22,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn r18_a_second_engine_on_one_data_directory_is_refused_and_the_first_goes_on() {
-    let trial = trial(Wish::default()).await;
+    let trial = Trial::new(Wish::default()).await.unwrap();
     let before = (trial.home.processes(), trial.home.audit().await.unwrap());
     let output = run(trial.home.up(free_address().unwrap())).await;
     let said = text(&output.stderr);
@@ -55,7 +52,7 @@ async fn r19_a_registry_that_cannot_be_reached_is_said_wherever_people_look() {
 
 #[tokio::test]
 async fn r22_everything_is_restarted_one_after_the_other() {
-    let trial = trial(Wish { twin: true, ..Wish::default() }).await;
+    let trial = Trial::new(Wish { twin: true, ..Wish::default() }).await.unwrap();
     trial.home.client().sync(PATIENCE).await.unwrap();
     let output = run(trial.home.command(&["restart", "--all"])).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -77,7 +74,7 @@ async fn r22_everything_is_restarted_one_after_the_other() {
 
 #[tokio::test]
 async fn r23_a_repository_is_looked_at_with_no_setup_and_nothing_is_changed() {
-    let trial = trial(Wish::default()).await;
+    let trial = Trial::new(Wish::default()).await.unwrap();
     let place = trial.home.place().join("nothing");
     fs::create_dir(&place).unwrap();
     let mut command = trial.home.program().command();
@@ -92,7 +89,7 @@ async fn r23_a_repository_is_looked_at_with_no_setup_and_nothing_is_changed() {
 
 #[tokio::test]
 async fn r25_a_release_that_serves_another_commit_than_it_was_built_from_is_taken_back() {
-    let mut trial = trial(Wish::default()).await;
+    let mut trial = Trial::new(Wish::default()).await.unwrap();
     let image = trial.next(Kind::Good).with("EXAMPLE_COMMIT", &"0".repeat(40));
     let bad = trial.home.push_like(&image).await.unwrap();
     let back = |view: &AutoDeployView| ran(view, &bad, Phase::RolledBack) && at_rest(view);
@@ -104,7 +101,7 @@ async fn r25_a_release_that_serves_another_commit_than_it_was_built_from_is_take
 
 #[tokio::test]
 async fn r43_a_restart_under_load_loses_no_request() {
-    let trial = trial(Wish::default()).await;
+    let trial = Trial::new(Wish::default()).await.unwrap();
     let settings = LoadSettings {
         keep_alive_connections: 4,
         fresh_per_second: 10.0,
@@ -120,7 +117,7 @@ async fn r43_a_restart_under_load_loses_no_request() {
 
 #[tokio::test]
 async fn r49_a_replica_has_no_capabilities_and_cannot_write_to_its_image() {
-    let trial = trial(Wish::default()).await;
+    let trial = Trial::new(Wish::default()).await.unwrap();
     if trial.home.log().contains("warning: ") {
         println!("skipped: images run as plain processes here");
         return;
@@ -141,7 +138,7 @@ async fn r49_a_replica_has_no_capabilities_and_cannot_write_to_its_image() {
 #[tokio::test]
 async fn r53_the_value_of_a_secret_is_nowhere_but_with_the_program_that_it_is_for() {
     let secret = "correct-horse-battery";
-    let trial = trial(Wish { secret, ..Wish::default() }).await;
+    let trial = Trial::new(Wish { secret, ..Wish::default() }).await.unwrap();
     let home = &trial.home;
     let given = ask(&home.url("/env?name=EXAMPLE_SECRET"), PATIENCE).await.unwrap();
     assert_eq!(given.trim(), secret);
@@ -171,7 +168,7 @@ async fn r53_the_value_of_a_secret_is_nowhere_but_with_the_program_that_it_is_fo
 
 #[tokio::test]
 async fn r66_where_nothing_changed_nothing_is_said_or_written() {
-    let mut trial = trial(Wish::default()).await;
+    let mut trial = Trial::new(Wish::default()).await.unwrap();
     trial.start_in_silence().await.unwrap();
     let log = trial.home.log();
     for _ in 0..3 {

@@ -1,7 +1,5 @@
 //! What a killed engine leaves while it makes a sandbox is ended by a process of its own.
 
-#![expect(clippy::unwrap_used, reason = "tests, and what only they call")]
-
 use std::{
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     process::{Command, Stdio},
