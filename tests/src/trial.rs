@@ -314,7 +314,7 @@ const QUIET: Duration = Duration::from_millis(50);
 
 /// Whether nothing is to be done and nothing is left to be said about what was.
 pub fn at_rest(view: &AutoDeployView) -> bool {
-    use Reason::{Failed, LookFailed, Obeyed, PersonChanged, Refused, RolledBack, Succeeded};
-    let said = [Failed, LookFailed, Obeyed, PersonChanged, Refused, RolledBack, Succeeded];
+    use Reason::{Failed, Obeyed, PersonChanged, Refused, RolledBack, Succeeded};
+    let said = [Failed, Obeyed, PersonChanged, Refused, RolledBack, Succeeded];
     settled(view) && !said.contains(&view.decision.reason)
 }
