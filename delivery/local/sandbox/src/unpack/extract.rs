@@ -27,12 +27,36 @@ pub(super) struct Spent {
 /// Bytes of the headers of one entry: Go's tar reader, which every engine uses, allows 1 MiB for each.
 const HEADER_BYTES: u64 = 4 << 20;
 
+/// Bytes of one part of a path: no file system of Linux takes more.
+const COMPONENT_BYTES: usize = 255;
+
 fn holds_data(kind: EntryType) -> bool {
     matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
 }
 
 /// So many symbolic links are followed in one path, as Linux does.
 const LINKS: usize = 40;
+
+/// Directories in one another: whoever removes a tree holds a file open for each, of which a process has a thousand.
+const DEPTH: usize = 256;
+
+/// A name from an archive, fit for one line of a message.
+fn shown(name: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut shown = String::new();
+    for (count, letter) in name.chars().enumerate() {
+        if count == LONGEST {
+            shown.push('…');
+            break;
+        }
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
 
 /// Unpacks one layer that nothing is known of into a directory, within these limits.
 ///
@@ -84,33 +108,31 @@ fn apply(
         None => LayerError::Damaged(error),
     };
     let mut archive = Archive::new(stream);
-    let mut tree = Tree { root, limits, written: BTreeSet::new(), files: spent.files };
+    let mut tree = Tree { root, limits, written: BTreeSet::new(), files: spent.files, entries: spent.entries };
     let mut entries = archive.entries().map_err(damaged)?;
     let mut skipped = 0;
     loop {
         // The tar reader keeps long names and extended headers in memory, whatever their size.
-        header.set(Some(HEADER_BYTES + skipped));
+        header.set(Some(HEADER_BYTES.saturating_add(skipped)));
         let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(damaged)?;
         header.set(None);
         skipped = if holds_data(entry.header().entry_type()) { 0 } else { entry.size() };
-        spent.entries += 1;
-        if spent.entries > limits.entries {
-            return Err(LayerError::TooLarge(Bound::Entries(limits.entries)));
-        }
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        tree.apply(&mut entry).map_err(|fault| match fault {
-            Fault::Refused(source) => LayerError::Refused { entry: name, source },
-            Fault::Damaged(error) => damaged(error),
-            Fault::TooLarge(bound) => LayerError::TooLarge(bound),
-            Fault::Io(error) => match breach.get() {
-                Some(bound) => LayerError::TooLarge(bound),
-                None => LayerError::Write { entry: name, source: error },
-            },
+        tree.apply(&mut entry).map_err(|fault| {
+            let name = || shown(&String::from_utf8_lossy(&entry.path_bytes()));
+            match fault {
+                Fault::Refused(source) => LayerError::Refused { entry: name(), source },
+                Fault::Damaged(error) => damaged(error),
+                Fault::TooLarge(bound) => LayerError::TooLarge(bound),
+                Fault::Io(error) => match breach.get() {
+                    Some(bound) => LayerError::TooLarge(bound),
+                    None => LayerError::Write { entry: name(), source: error },
+                },
+            }
         })?;
     }
     header.set(None);
-    spent.files = tree.files;
+    (spent.files, spent.entries) = (tree.files, tree.entries);
     let (digest, bytes) = archive.into_inner().finish().map_err(damaged)?;
     spent.bytes += bytes;
     Ok(digest)
@@ -124,6 +146,8 @@ struct Tree<'a> {
     written: BTreeSet<PathBuf>,
     /// Bytes in files, of all layers so far.
     files: u64,
+    /// Entries of all layers so far, with the directories that they imply.
+    entries: u64,
 }
 
 enum Fault {
@@ -142,6 +166,7 @@ impl From<io::Error> for Fault {
 
 impl Tree<'_> {
     fn apply<R: io::Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), Fault> {
+        self.count()?;
         let kind = entry.header().entry_type();
         if matches!(kind, EntryType::XGlobalHeader) {
             return Ok(());
@@ -181,7 +206,7 @@ impl Tree<'_> {
                 let target = self.link_target(entry)?;
                 let refused = || {
                     Fault::Refused(Refusal::HardLink {
-                        target: target.to_string_lossy().into_owned(),
+                        target: shown(&target.to_string_lossy()),
                     })
                 };
                 let target_bytes = target.as_os_str().as_encoded_bytes();
@@ -209,6 +234,15 @@ impl Tree<'_> {
         }
     }
 
+    /// One thing more in the image.
+    fn count(&mut self) -> Result<(), Fault> {
+        self.entries += 1;
+        if self.entries > self.limits.entries {
+            return Err(Fault::TooLarge(Bound::Entries(self.limits.entries)));
+        }
+        Ok(())
+    }
+
     /// The path as written, without `.`; refused where it is absolute or holds `..`.
     fn inside(&self, bytes: &[u8]) -> Result<PathBuf, Fault> {
         if bytes.is_empty() || bytes.contains(&0) {
@@ -221,6 +255,9 @@ impl Tree<'_> {
         let mut path = PathBuf::new();
         for component in Path::new(text).components() {
             match component {
+                Component::Normal(part) if part.len() > COMPONENT_BYTES => {
+                    return Err(Fault::Refused(Refusal::LongName { limit: COMPONENT_BYTES }));
+                }
                 Component::Normal(part) => path.push(part),
                 Component::CurDir => {}
                 Component::ParentDir => return Err(Fault::Refused(Refusal::ParentPath)),
@@ -255,7 +292,7 @@ impl Tree<'_> {
                 Component::Normal(_) => depth += 1,
                 Component::ParentDir if depth == 0 => {
                     return Err(Fault::Refused(Refusal::LinkOutside {
-                        target: target.to_string_lossy().into_owned(),
+                        target: shown(&target.to_string_lossy()),
                     }));
                 }
                 Component::ParentDir => depth -= 1,
@@ -266,7 +303,7 @@ impl Tree<'_> {
     }
 
     /// Follows symbolic links as a process in the root file system would; makes missing directories on request.
-    fn resolve(&self, path: &Path, make: bool) -> Result<PathBuf, Fault> {
+    fn resolve(&mut self, path: &Path, make: bool) -> Result<PathBuf, Fault> {
         let mut left: Vec<std::ffi::OsString> =
             path.components().rev().map(|part| part.as_os_str().to_owned()).collect();
         let mut done = PathBuf::new();
@@ -277,12 +314,15 @@ impl Tree<'_> {
                 continue;
             }
             let next = done.join(&part);
+            if next.components().count() > DEPTH {
+                return Err(Fault::Refused(Refusal::TooDeep { limit: DEPTH }));
+            }
             match self.root.symlink_metadata(&next) {
                 Ok(found) if found.is_symlink() => {
                     links += 1;
                     if links > LINKS {
                         return Err(Fault::Refused(Refusal::ThroughLink {
-                            link: next.to_string_lossy().into_owned(),
+                            link: shown(&next.to_string_lossy()),
                         }));
                     }
                     let target = self.root.read_link_contents(&next)?;
@@ -298,10 +338,11 @@ impl Tree<'_> {
                 Ok(found) if found.is_dir() || (!make && left.is_empty()) => done = next,
                 Ok(_) => {
                     return Err(Fault::Refused(Refusal::NotADirectory {
-                        path: next.to_string_lossy().into_owned(),
+                        path: shown(&next.to_string_lossy()),
                     }));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+                    self.count()?;
                     self.root.create_dir(&next)?;
                     done = next;
                 }
@@ -311,7 +352,7 @@ impl Tree<'_> {
         Ok(done)
     }
 
-    fn directory(&self, place: &Path, mode: u32) -> Result<(), Fault> {
+    fn directory(&mut self, place: &Path, mode: u32) -> Result<(), Fault> {
         match self.root.symlink_metadata(place) {
             Ok(found) if found.is_dir() => {}
             // A layer may replace a link to a directory by a directory; whoever else wrote through the link is served too.
