@@ -110,9 +110,10 @@ fn is_private_address(address: IpAddr) -> bool {
 fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
     let address = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match v6.segments() {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] if high != 0 || low > 1 => Some(address(high, low)),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(address(high, low)),
-        [0x2002, high, low, ..] => Some(address(high, low)),
+        // `::` and `::1` fall under `0.0.0.0/8`.
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some(address(high, low)),
         _ => None,
     }
 }

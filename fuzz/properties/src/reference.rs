@@ -31,7 +31,10 @@ fn check(reference: &ImageReference) {
     let locator = reference.locator();
     assert!(locator.parse::<Tag>().is_ok() || locator.parse::<Digest>().is_ok(), "{locator}");
 
-    // The reference library reads the complete form as the same parts.
+    // A second reader takes the complete form apart into the same parts. It knows no addresses of IPv6.
+    if shown.starts_with('[') {
+        return;
+    }
     let other: Reference = shown.parse().unwrap_or_else(|error| panic!("{shown}: {error}"));
     assert_eq!(other.registry(), reference.repository().host(), "{shown}");
     assert_eq!(other.repository(), reference.repository().path(), "{shown}");

@@ -367,8 +367,12 @@ fn directories_in_one_another_have_an_end() {
     let (_, refusal) = World::new().refusal(long(&deep(257)).file("f", ""));
     assert_eq!(refusal, Refusal::TooDeep { limit: 256 });
     // Nor by way of a link to a deep place, under which more is put.
-    let tar = Tar::default().link("l", &"d/".repeat(45)).file("l/l/l/l/l/l/l/f", "");
-    assert!(World::new().unpack(vec![tar]).is_err());
+    let mut tar = Tar::default().directory("l0");
+    for level in 1..8 {
+        let target = format!("l{}/{}", level - 1, "d/".repeat(45));
+        tar = tar.link(&format!("l{level}"), &target).file(&format!("l{level}/f"), "");
+    }
+    assert_eq!(World::new().refusal(tar), ("l6/f".to_owned(), Refusal::TooDeep { limit: 256 }));
     assert!(World::new().unpack(vec![long(&deep(255)).file("f", "")]).is_ok());
 }
 
@@ -378,6 +382,13 @@ fn a_name_that_no_file_system_takes_is_the_images_fault() {
     let tar =
         Tar::default().entry(EntryType::GNULongName, "././@LongLink", "", 0o644, name.as_bytes());
     assert_eq!(World::new().refusal(tar.file("n", "")).1, Refusal::LongName { limit: 255 });
+
+    // Nor one that only a link makes long: a part of it is in no header of its own.
+    let part = "p".repeat(256);
+    let tar = Tar::default()
+        .entry(EntryType::GNULongLink, "././@LongLink", "", 0o644, part.as_bytes())
+        .link("l", "p");
+    assert_eq!(World::new().refusal(tar.file("l/f", "")).1, Refusal::LongName { limit: 255 });
 }
 
 #[test]

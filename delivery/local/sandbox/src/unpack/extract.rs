@@ -27,8 +27,21 @@ pub(super) struct Spent {
 /// Bytes of the headers of one entry: Go's tar reader, which every engine uses, allows 1 MiB for each.
 const HEADER_BYTES: u64 = 4 << 20;
 
-/// Bytes of one part of a path: no file system of Linux takes more.
-const COMPONENT_BYTES: usize = 255;
+/// Bytes of one part of a path, and of a whole one: Linux takes no more.
+const PART_BYTES: usize = 255;
+const PATH_BYTES: usize = 4095;
+
+/// What the system would refuse as too long is the layer's fault, not this machine's.
+fn check_length(path: &Path) -> Result<(), Fault> {
+    let too_long = |limit| Err(Fault::Refused(Refusal::LongName { limit }));
+    if path.as_os_str().len() > PATH_BYTES {
+        return too_long(PATH_BYTES);
+    }
+    if path.components().any(|part| part.as_os_str().len() > PART_BYTES) {
+        return too_long(PART_BYTES);
+    }
+    Ok(())
+}
 
 fn holds_data(kind: EntryType) -> bool {
     matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
@@ -185,9 +198,12 @@ impl Tree<'_> {
             if hidden.is_empty() || hidden == "." || hidden == ".." {
                 return Err(Fault::Refused(Refusal::Name));
             }
-            return self.hide(&parent.join(hidden));
+            let hidden = parent.join(hidden);
+            check_length(&hidden)?;
+            return self.hide(&hidden);
         }
         let place = parent.join(&name);
+        check_length(&place)?;
         self.written.insert(place.clone());
         let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
         match kind {
@@ -215,6 +231,7 @@ impl Tree<'_> {
                 let parent = inside.parent().unwrap_or(Path::new(""));
                 let parent = self.resolve(parent, false).map_err(|_| refused())?;
                 let source = parent.join(inside.file_name().ok_or_else(refused)?);
+                check_length(&source)?;
                 let found = self.root.symlink_metadata(&source).map_err(|_| refused())?;
                 if found.is_dir() {
                     return Err(refused());
@@ -255,9 +272,6 @@ impl Tree<'_> {
         let mut path = PathBuf::new();
         for component in Path::new(text).components() {
             match component {
-                Component::Normal(part) if part.len() > COMPONENT_BYTES => {
-                    return Err(Fault::Refused(Refusal::LongName { limit: COMPONENT_BYTES }));
-                }
                 Component::Normal(part) => path.push(part),
                 Component::CurDir => {}
                 Component::ParentDir => return Err(Fault::Refused(Refusal::ParentPath)),
@@ -278,7 +292,9 @@ impl Tree<'_> {
             return Err(Fault::Refused(Refusal::LongName { limit: self.limits.name_bytes }));
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| Fault::Refused(Refusal::Name))?;
-        Ok(PathBuf::from(text))
+        let target = PathBuf::from(text);
+        check_length(&target)?;
+        Ok(target)
     }
 
     /// A relative link must not climb above the root; an absolute one starts at it.
@@ -314,6 +330,7 @@ impl Tree<'_> {
                 continue;
             }
             let next = done.join(&part);
+            check_length(&next)?;
             if next.components().count() > DEPTH {
                 return Err(Fault::Refused(Refusal::TooDeep { limit: DEPTH }));
             }
