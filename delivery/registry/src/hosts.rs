@@ -188,7 +188,12 @@ mod tests {
         ] {
             assert!(is_private(&text.parse().unwrap()), "{text}");
         }
-        for text in ["https://ghcr.io/", "https://8.8.8.8/", "https://[2606:4700::1]/", "https://[64:ff9b::8.8.8.8]/"] {
+        for text in [
+            "https://ghcr.io/",
+            "https://8.8.8.8/",
+            "https://[2606:4700::1]/",
+            "https://[64:ff9b::8.8.8.8]/",
+        ] {
             assert!(!is_private(&text.parse().unwrap()), "{text}");
         }
     }

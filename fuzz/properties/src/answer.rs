@@ -23,7 +23,8 @@ pub fn retry_after(data: &[u8]) {
 
     let from_body = retry_after_body(text);
     assert!(from_body.is_none_or(|wait| wait <= DAY), "{from_body:?}");
-    let framed = retry_after_body(&format!("toomanyrequests: Retry-After: {text}, allowed: 1/minute"));
+    let framed =
+        retry_after_body(&format!("toomanyrequests: Retry-After: {text}, allowed: 1/minute"));
     assert!(framed.is_none_or(|wait| wait <= DAY), "{framed:?}");
 }
 
@@ -40,7 +41,8 @@ pub fn link_header(data: &[u8]) {
     // The text as the target of a next link, and as words in a title before it.
     if !text.contains(['<', '>']) {
         let target = text.trim();
-        for rel in ["rel=next", "rel=\"next\"", "REL=\"last Next\"", "title=\"a;b\"; rel=\"next\""] {
+        for rel in ["rel=next", "rel=\"next\"", "REL=\"last Next\"", "title=\"a;b\"; rel=\"next\""]
+        {
             let header = format!("</other>; rel=\"prev\", <{text}> ; {rel}");
             assert_eq!(next_page(&header), Some(target), "{header}");
         }

@@ -121,13 +121,16 @@ fn archive(text: &str, beside: &str) -> Vec<u8> {
             EntryType::XHeader | EntryType::XGlobalHeader => ("", pax_record(&name, &value)),
             _ => ("", value.clone()),
         };
-        if name.len() > 100 {
-            entry(&mut bytes, EntryType::GNULongName, "././@LongLink", "", 0, None, name.as_bytes());
+        for (text, kind) in
+            [(name.as_str(), EntryType::GNULongName), (link, EntryType::GNULongLink)]
+        {
+            if text.len() > 100 {
+                let header = header(kind, "././@LongLink", "", 0, text.len() as u64);
+                write(&mut bytes, &header, text.as_bytes());
+            }
         }
-        if link.len() > 100 {
-            entry(&mut bytes, EntryType::GNULongLink, "././@LongLink", "", 0, None, link.as_bytes());
-        }
-        entry(&mut bytes, kind, &name, link, mode, size.take(), content.as_bytes());
+        let size = size.take().unwrap_or(content.len() as u64);
+        write(&mut bytes, &header(kind, &name, link, mode, size), content.as_bytes());
     }
     bytes.extend_from_slice(&[0; 1024]);
     bytes
@@ -143,20 +146,12 @@ fn pax_record(key: &str, value: &str) -> String {
     format!("{length}{body}")
 }
 
-/// One entry, written as it is asked for: the builder of the tar crate refuses much of this.
-fn entry(
-    bytes: &mut Vec<u8>,
-    kind: EntryType,
-    name: &str,
-    link: &str,
-    mode: u32,
-    size: Option<u64>,
-    content: &[u8],
-) {
+/// A header as it is asked for: the builder of the tar crate refuses much of this.
+fn header(kind: EntryType, name: &str, link: &str, mode: u32, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);
-    header.set_size(size.unwrap_or(content.len() as u64));
+    header.set_size(size);
     let gnu = header.as_gnu_mut().expect("made as one");
     let fill = |field: &mut [u8; 100], text: &str| {
         let length = text.len().min(100);
@@ -165,6 +160,10 @@ fn entry(
     fill(&mut gnu.name, name);
     fill(&mut gnu.linkname, link);
     header.set_cksum();
+    header
+}
+
+fn write(bytes: &mut Vec<u8>, header: &Header, content: &[u8]) {
     bytes.extend_from_slice(header.as_bytes());
     bytes.extend_from_slice(content);
     bytes.resize(bytes.len().next_multiple_of(512), 0);

@@ -24,8 +24,11 @@ pub use range::semver_range;
 pub use reference::image_reference;
 pub use tag_filter::tag_filter;
 
+/// Panics where the bytes that a fuzzer chose break it.
+pub type Property = fn(&[u8]);
+
 /// Every property by the name of its fuzz target and corpus.
-pub const PROPERTIES: [(&str, fn(&[u8])); 10] = [
+pub const PROPERTIES: [(&str, Property); 10] = [
     ("challenge", challenge),
     ("docker_config", docker_config),
     ("image_reference", image_reference),

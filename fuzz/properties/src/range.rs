@@ -101,7 +101,10 @@ fn check_choice(range: &Range, tags: &[&str]) {
         assert_eq!(verdict.matched, contained, "{range} {verdict:?}");
         if let (true, Some(latest)) = (contained, &selection.latest) {
             let latest = Version::of_tag(latest).expect("what is chosen is a version");
-            assert!(version.is_ok_and(|version| version.precedence(&latest).is_le()), "{verdict:?}");
+            assert!(
+                version.is_ok_and(|version| version.precedence(&latest).is_le()),
+                "{verdict:?}"
+            );
         }
     }
     assert_eq!(selection.latest.is_some(), selection.tags.iter().any(|verdict| verdict.matched));
@@ -110,9 +113,8 @@ fn check_choice(range: &Range, tags: &[&str]) {
 /// A version as both grammars write it, whose pre-release has no number beyond 64 bits: Go compares those as words.
 fn strict(tag: &str) -> Option<semver::Version> {
     let version = semver::Version::parse(tag).ok()?;
-    let fits = |word: &str| {
-        !word.bytes().all(|byte| byte.is_ascii_digit()) || word.parse::<u64>().is_ok()
-    };
+    let fits =
+        |word: &str| !word.bytes().all(|byte| byte.is_ascii_digit()) || word.parse::<u64>().is_ok();
     version.pre.split('.').all(fits).then_some(version)
 }
 

@@ -53,7 +53,9 @@ where
             let shown = value.to_string();
             match shown.parse::<T>() {
                 Ok(again) => assert_eq!(again, value, "{shown}"),
-                Err(error) => panic!("{value:?} is printed as {shown:?}, which is refused: {error}"),
+                Err(error) => {
+                    panic!("{value:?} is printed as {shown:?}, which is refused: {error}")
+                }
             }
             Some(value)
         }

@@ -55,8 +55,8 @@ pub fn tag_filter(data: &[u8]) {
     }
 }
 
-/// What each order chooses among the tags; nothing where a key is not a number.
-fn choices(filter: &TagFilter, tags: &[&str]) -> Vec<Option<Option<String>>> {
+/// What each order chooses among the tags, or that a key is not a number.
+fn choices(filter: &TagFilter, tags: &[&str]) -> Vec<Result<Option<String>, ()>> {
     let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
     [
         Order::Alphabetical(SortOrder::Asc),
@@ -67,11 +67,11 @@ fn choices(filter: &TagFilter, tags: &[&str]) -> Vec<Option<Option<String>>> {
     .into_iter()
     .map(|order| {
         let policy = Policy::new(order, Some(filter.clone()));
-        let chosen = policy.select(&tags).ok()?.latest;
+        let chosen = policy.select(&tags).map_err(|_| ())?.latest;
         if let Some(only) = policy.only_tag() {
             assert!(chosen.as_ref().is_none_or(|chosen| *chosen == only), "{chosen:?} {only}");
         }
-        Some(chosen)
+        Ok(chosen)
     })
     .collect()
 }
@@ -83,10 +83,9 @@ fn in_both_syntaxes(pattern: &str, template: &str) -> Option<Regex> {
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-_:/ .^$|()*+?@=,;".contains(&byte))
         && !pattern.contains("(?");
-    let same_template = template
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-_. $".contains(&byte))
-        && !template.contains("$0");
+    let same_template =
+        template.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_. $".contains(&byte))
+            && !template.contains("$0");
     if !same_pattern || !same_template {
         return None;
     }

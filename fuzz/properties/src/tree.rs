@@ -81,7 +81,11 @@ impl Tree {
                 } else if metadata.is_symlink() {
                     Thing::Link(fs::read_link(&place).expect("a link"))
                 } else {
-                    assert!(metadata.is_file(), "neither file, directory nor link: {path:?}");
+                    assert!(
+                        metadata.is_file(),
+                        "{} is no file, directory or link",
+                        place.display()
+                    );
                     Thing::File { mode, content: fs::read(&place).expect("a file") }
                 };
                 things.insert(path, thing);
@@ -97,9 +101,11 @@ impl Tree {
         let mut bytes = 0;
         for (path, thing) in &self.0 {
             match thing {
-                Thing::Directory { mode } => assert_eq!(mode & 0o7700, 0o700, "{path:?}"),
+                Thing::Directory { mode } => {
+                    assert_eq!(mode & 0o7700, 0o700, "{}", path.display());
+                }
                 Thing::File { mode, content } => {
-                    assert_eq!(mode & 0o7400, 0o400, "{path:?}");
+                    assert_eq!(mode & 0o7400, 0o400, "{}", path.display());
                     bytes += content.len() as u64;
                 }
                 Thing::Link(target) => assert_stays_inside(path, target),
@@ -116,7 +122,7 @@ fn assert_stays_inside(path: &Path, target: &Path) {
     for component in target.components() {
         match component {
             std::path::Component::ParentDir => {
-                assert!(depth > 0, "{path:?} leads outside, to {target:?}");
+                assert!(depth > 0, "{} leads outside, to {}", path.display(), target.display());
                 depth -= 1;
             }
             std::path::Component::Normal(_) => depth += 1,

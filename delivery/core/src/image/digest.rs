@@ -59,11 +59,7 @@ impl FromStr for Digest {
         let valid = text.strip_prefix("sha256:").is_some_and(|hex| {
             hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         });
-        if valid {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(DigestError { text: shown(text) })
-        }
+        if valid { Ok(Self(text.to_owned())) } else { Err(DigestError { text: shown(text) }) }
     }
 }
 

@@ -31,11 +31,7 @@ impl FromStr for Tag {
         let valid = text.len() <= 128
             && bytes.next().is_some_and(word)
             && bytes.all(|byte| word(byte) || matches!(byte, b'.' | b'-'));
-        if valid {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(TagError { text: shown(text) })
-        }
+        if valid { Ok(Self(text.to_owned())) } else { Err(TagError { text: shown(text) }) }
     }
 }
 

@@ -169,7 +169,8 @@ fn a_byte_order_mark_and_returns_change_nothing() {
 
 #[test]
 fn several_documents_are_read_and_a_fault_is_named_in_each() {
-    let map = |name: &str| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
+    let map =
+        |name: &str| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
     let text = format!("# nothing\n---\n---\n{}...\n{}---\n", map("a"), map("b"));
     assert_eq!(parse(&text, "app.yaml").expect("it reads").len(), 2);
     let text = format!("{}a: 1\n{}b: 1\n", map("a"), map("b"));

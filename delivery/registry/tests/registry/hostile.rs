@@ -85,13 +85,10 @@ async fn a_realm_on_a_private_address_is_refused_in_every_spelling() {
         "https://①⑥⑨.254.169.254/",
     ] {
         let challenge = format!("Bearer realm=\"{realm}\"");
-        let liar = Liar::new(move |_| {
-            Told::new(401).header("www-authenticate", &challenge).body("no")
-        });
-        let error = client()
-            .head(&repository(&liar), "latest", &Keychain::anonymous())
-            .await
-            .unwrap_err();
+        let liar =
+            Liar::new(move |_| Told::new(401).header("www-authenticate", &challenge).body("no"));
+        let error =
+            client().head(&repository(&liar), "latest", &Keychain::anonymous()).await.unwrap_err();
         // Letters beyond ASCII do not even reach the reader of challenges.
         let is_ascii = realm.is_ascii();
         assert!(!is_ascii || matches!(error, RegistryError::Realm { .. }), "{realm}: {error:?}");
@@ -104,8 +101,23 @@ async fn a_realm_on_a_private_address_is_refused_in_every_spelling() {
 #[tokio::test]
 async fn odd_names_of_tags_are_left_out() {
     let names = serde_json::json!([
-        "good", "", ".hidden", "-dash", "a/b", "../../etc/passwd", "a b", "a\u{1b}[31m", "a\nb", "é", "a:b", "a@b",
-        "a%2fb", "\u{0}", "x".repeat(129), "x".repeat(1 << 20), "GOOD_2",
+        "good",
+        "",
+        ".hidden",
+        "-dash",
+        "a/b",
+        "../../etc/passwd",
+        "a b",
+        "a\u{1b}[31m",
+        "a\nb",
+        "é",
+        "a:b",
+        "a@b",
+        "a%2fb",
+        "\u{0}",
+        "x".repeat(129),
+        "x".repeat(1 << 20),
+        "GOOD_2",
     ]);
     let body = serde_json::json!({"tags": names}).to_string();
     let liar = Liar::new(move |_| Told::json(&body));

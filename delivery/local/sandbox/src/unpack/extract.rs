@@ -121,7 +121,8 @@ fn apply(
         None => LayerError::Damaged(error),
     };
     let mut archive = Archive::new(stream);
-    let mut tree = Tree { root, limits, written: BTreeSet::new(), files: spent.files, entries: spent.entries };
+    let mut tree =
+        Tree { root, limits, written: BTreeSet::new(), files: spent.files, entries: spent.entries };
     let mut entries = archive.entries().map_err(damaged)?;
     let mut skipped = 0;
     loop {
@@ -221,9 +222,7 @@ impl Tree<'_> {
             EntryType::Link => {
                 let target = self.link_target(entry)?;
                 let refused = || {
-                    Fault::Refused(Refusal::HardLink {
-                        target: shown(&target.to_string_lossy()),
-                    })
+                    Fault::Refused(Refusal::HardLink { target: shown(&target.to_string_lossy()) })
                 };
                 let target_bytes = target.as_os_str().as_encoded_bytes();
                 let inside = self.inside(target_bytes).map_err(|_| refused())?;
