@@ -21,6 +21,11 @@ pub fn challenge(data: &[u8]) {
     assert!(bytes <= text.len(), "more is read than is there");
     let printed = print(&challenges);
     assert_eq!(parse_challenges(&printed), challenges, "printed as {printed:?}");
+
+    // Any text can be a value, and stays within its quotes.
+    let realm = vec![("realm".to_owned(), text.to_owned())];
+    let quoted = Challenge { scheme: "bearer".to_owned(), parameters: realm, token: None };
+    assert_eq!(parse_challenges(&print(&[quoted.clone()])), [quoted]);
 }
 
 fn is_token(text: &str) -> bool {
