@@ -396,6 +396,15 @@ fn names_from_an_archive_reach_no_terminal_raw() {
     let (entry, refusal) = World::new().refusal(Tar::default().hard_link("\u{1b}[31m", "\u{7}"));
     assert_eq!(entry, r"\u{1b}[31m");
     assert_eq!(refusal, Refusal::HardLink { target: r"\u{7}".to_owned() });
+
+    // Nor numbers that are none, which the tar reader's own message repeats.
+    let mut bytes = Tar::default().file("f", "x").bytes();
+    bytes[148..156].copy_from_slice(b"\x1b[31mred");
+    let world = World::new();
+    let found = fault(world.unpack_layers(&[world.layer(0, PLAIN, &bytes, &bytes)]));
+    let LayerError::Damaged(source) = found else { panic!("{found:?}") };
+    assert!(source.to_string().contains(r"\u{1b}[31mred"), "{source}");
+    assert!(!source.to_string().contains(char::is_control), "{source:?}");
 }
 
 #[test]

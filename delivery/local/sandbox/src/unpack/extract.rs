@@ -118,7 +118,8 @@ fn apply(
     let header = stream.header_allowance();
     let damaged = |error: io::Error| match breach.get() {
         Some(bound) => LayerError::TooLarge(bound),
-        None => LayerError::Damaged(error),
+        // The tar reader repeats names and numbers as they stand in the archive.
+        None => LayerError::Damaged(io::Error::new(error.kind(), shown(&error.to_string()))),
     };
     let mut archive = Archive::new(stream);
     let mut tree =
