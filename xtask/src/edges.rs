@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 /// Each crate with the crates of this workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("mercurious-runtime", &[]),
     ("mercurious-core", &[]),
     ("mercurious-registry", &["core", "runtime"]),
@@ -25,6 +25,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         &["core", "registry", "engine", "runtime", "distribution", "manifests", "proxy", "sandbox"],
     ),
     ("mercurious-api", &["core", "engine", "runtime"]),
+    ("mercurious-properties", &["core", "registry", "manifests", "sandbox"]),
     (
         "mercurious",
         &[

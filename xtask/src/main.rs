@@ -2,6 +2,7 @@
 
 mod bench;
 mod edges;
+mod fuzz;
 mod generate;
 #[cfg(test)]
 mod links;
@@ -32,6 +33,8 @@ enum Known {
     Generate(generate::Generate),
     /// Measure the program as a process, and write docs/benchmarks.md
     Bench(bench::Bench),
+    /// The fuzz targets, with the nightly toolchain and cargo-fuzz
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         }
         Known::Generate(generate) => generate::run(&generate),
         Known::Bench(bench) => bench::run(&bench),
+        Known::Fuzz(options) => fuzz::run(&options),
         Known::Test => {
             edges::check()?;
             // The program first: the tests start it.

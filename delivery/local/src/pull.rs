@@ -220,6 +220,12 @@ impl Puller {
     }
 }
 
+/// A tag that is not there (yet): no fault of anybody, and it goes on as soon as it is.
+fn missing(image: &ImageReference) -> PullError {
+    let message = format!("{image} is not in the registry; push it, and it is started");
+    PullError { message, is_missing: true }
+}
+
 #[cfg(test)]
 mod tests {
     use mercurious_core::image::Platform;
@@ -259,10 +265,4 @@ mod tests {
         assert!(puller.store.get(used).is_none());
         assert_eq!(puller.collect_garbage(&BTreeSet::new()).await.unwrap(), 0);
     }
-}
-
-/// A tag that is not there (yet): no fault of anybody, and it goes on as soon as it is.
-fn missing(image: &ImageReference) -> PullError {
-    let message = format!("{image} is not in the registry; push it, and it is started");
-    PullError { message, is_missing: true }
 }

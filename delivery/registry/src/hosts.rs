@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use url::{Host, Url};
@@ -93,7 +93,7 @@ fn is_private_address(address: IpAddr) -> bool {
                 || first == 0
                 || (first == 100 && (64..128).contains(&second)) // RFC 6598
         }
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+        IpAddr::V6(v6) => match embedded(v6) {
             Some(v4) => is_private_address(IpAddr::V4(v4)),
             None => {
                 v6.is_loopback()
@@ -103,6 +103,18 @@ fn is_private_address(address: IpAddr) -> bool {
                     || v6.is_multicast()
             }
         },
+    }
+}
+
+/// The IPv4 address that an IPv6 one stands for: mapped or compatible (RFC 4291), by NAT64 (RFC 6052) or 6to4 (RFC 3056).
+fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let address = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match v6.segments() {
+        // `::` and `::1` fall under `0.0.0.0/8`.
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some(address(high, low)),
+        _ => None,
     }
 }
 
@@ -165,13 +177,23 @@ mod tests {
             "https://[fd00::1]/",
             "https://[fe80::1]/",
             "https://[::ffff:10.0.0.1]/",
+            "https://[::ffff:0.0.0.0]/",
+            "https://[::127.0.0.1]/",
+            "https://[64:ff9b::169.254.169.254]/",
+            "https://[2002:a9fe:a9fe::1]/",
+            "https://[::]/",
             "https://localhost/",
             "https://localhost./",
             "https://a.localhost/",
         ] {
             assert!(is_private(&text.parse().unwrap()), "{text}");
         }
-        for text in ["https://ghcr.io/", "https://8.8.8.8/", "https://[2606:4700::1]/"] {
+        for text in [
+            "https://ghcr.io/",
+            "https://8.8.8.8/",
+            "https://[2606:4700::1]/",
+            "https://[64:ff9b::8.8.8.8]/",
+        ] {
             assert!(!is_private(&text.parse().unwrap()), "{text}");
         }
     }

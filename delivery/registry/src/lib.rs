@@ -20,6 +20,8 @@ mod credentials;
 mod documents;
 mod error;
 mod facts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hosts;
 mod limiter;
 mod link;

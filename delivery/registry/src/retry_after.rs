@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+/// No longer wait is believed: a date in the year 9999 must not close a registry until the next restart.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// The wait that a `Retry-After` header asks for.
 pub(crate) fn from_header(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<f64>() {
         return (seconds.is_finite() && seconds >= 0.0)
-            .then(|| Duration::from_secs_f64(seconds.min(86_400.0)));
+            .then(|| Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64())));
     }
     let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
     let wait = at.duration_since(now);
-    Some(wait.try_into().unwrap_or(Duration::ZERO))
+    Some(Duration::try_from(wait).unwrap_or(Duration::ZERO).min(LONGEST))
 }
 
 /// The wait named in a body: `toomanyrequests: retry-after: 333.939671ms, allowed: 44000/minute`.
@@ -55,7 +58,7 @@ fn go_duration(text: &str) -> Option<Duration> {
             };
         rest = &rest[unit..];
     }
-    total.is_finite().then(|| Duration::from_secs_f64(total.min(86_400.0)))
+    total.is_finite().then(|| Duration::from_secs_f64(total.min(LONGEST.as_secs_f64())))
 }
 
 #[cfg(test)]
@@ -71,6 +74,7 @@ mod tests {
             Some(Duration::from_secs(37))
         );
         assert_eq!(from_header("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(from_header("Thu, 30 Dec 9999 00:00:00 GMT", now), Some(LONGEST));
         assert_eq!(from_header("soon", now), None);
         assert_eq!(from_header("-1", now), None);
         assert_eq!(from_header("1e300", now), Some(Duration::from_hours(24)));

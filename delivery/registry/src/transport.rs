@@ -361,3 +361,47 @@ fn tls_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     // An io::Error's source is its content's source, so the content itself must be asked for; it may be one more.
     tls_problem(error.downcast_ref::<std::io::Error>()?.get_ref()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_lead_out_of_a_registry_for_blobs_alone_and_never_into_a_private_network() {
+        let target = |from: &str, redirects: Redirects, location: &str| {
+            let from: Url = from.parse().unwrap();
+            let request = Request::new(Method::GET, from.clone(), "it").redirects(redirects);
+            let answer = http::Response::builder()
+                .status(307)
+                .header(header::LOCATION, location)
+                .body(Vec::new())
+                .unwrap();
+            redirect_target(&request, &from, &answer.into())
+        };
+        let (public, private) = ("https://ghcr.io/v2/a", "http://10.0.0.7:5000/v2/a");
+        for (from, redirects, location) in [
+            (public, Redirects::SameOrigin, "/v2/b"),
+            (public, Redirects::SameOrigin, "https://GHCR.io:443/v2/b"),
+            (public, Redirects::Elsewhere, "https://cdn.example.org/b"),
+            (private, Redirects::Elsewhere, "http://10.0.0.8/b"),
+        ] {
+            assert!(target(from, redirects, location).is_ok(), "{from} {location}");
+        }
+        for (from, redirects, location) in [
+            (public, Redirects::Never, "/v2/b"),
+            (public, Redirects::SameOrigin, "https://cdn.example.org/b"),
+            (public, Redirects::SameOrigin, "https://ghcr.io:444/b"),
+            (public, Redirects::SameOrigin, "http://ghcr.io/b"),
+            (public, Redirects::SameOrigin, "//example.org/b"),
+            (public, Redirects::Elsewhere, "http://cdn.example.org/b"),
+            (public, Redirects::Elsewhere, "https://169.254.169.254/latest"),
+            (public, Redirects::Elsewhere, "https://[::ffff:10.0.0.1]/b"),
+            (public, Redirects::Elsewhere, "https://localhost/b"),
+            (public, Redirects::Elsewhere, "file:///etc/passwd"),
+            (public, Redirects::Elsewhere, "javascript:1"),
+            (public, Redirects::Elsewhere, "https://"),
+        ] {
+            assert!(target(from, redirects, location).is_err(), "{from} {location}");
+        }
+    }
+}

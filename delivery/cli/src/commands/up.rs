@@ -76,8 +76,13 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
 
 /// The command that starts a replica: this program itself.
 pub(crate) fn launcher() -> anyhow::Result<Vec<OsString>> {
+    this_program(LAUNCHER)
+}
+
+/// This program, to be started again for something that people do not ask it for.
+fn this_program(hidden: &str) -> anyhow::Result<Vec<OsString>> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    Ok(vec![OsString::from(program), OsString::from(LAUNCHER)])
+    Ok(vec![OsString::from(program), OsString::from(hidden)])
 }
 
 /// A home with its API, and what is odd about its manifests.
@@ -106,7 +111,7 @@ pub(crate) async fn start(
             registry_listen: args.registry_listen,
             listen: args.listen,
             login_files: settings::login_files(),
-            watcher: vec![program.clone().into(), OsString::from(WATCHER)],
+            watcher: this_program(WATCHER)?,
             launcher: launcher()?,
             no_sandbox: args.no_sandbox,
             clock: Arc::new(SystemClock),

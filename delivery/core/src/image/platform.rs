@@ -1,5 +1,7 @@
 use std::{fmt, str::FromStr};
 
+use super::shown;
+
 /// An operating system and processor, as image indexes name them: `linux/amd64`, `linux/arm/v7`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Platform {
@@ -66,7 +68,7 @@ impl FromStr for Platform {
             {
                 Ok(Self { os, architecture, variant })
             }
-            _ => Err(PlatformError { text: text.to_owned() }),
+            _ => Err(PlatformError { text: shown(text) }),
         }
     }
 }

@@ -1,5 +1,7 @@
 use std::{fmt, str::FromStr};
 
+use super::shown;
+
 /// A place in a registry: host (with an optional port) and path, as `ghcr.io/team/app`.
 ///
 /// Short names are completed as container engines do: `alpine` is `docker.io/library/alpine`; the historic
@@ -16,7 +18,7 @@ pub enum RepositoryError {
     /// `https://…`
     #[error("image `{text}` should not include URL scheme; remove `{scheme}://`")]
     Scheme {
-        /// The whole text.
+        /// The text, cut where it is long.
         text: String,
         /// `https`, without the separator.
         scheme: String,
@@ -24,7 +26,7 @@ pub enum RepositoryError {
     /// `app:1`
     #[error("image `{text}` should not include a tag; remove `:{tag}`")]
     Tag {
-        /// The whole text.
+        /// The text, cut where it is long.
         text: String,
         /// What stands behind the last colon.
         tag: String,
@@ -32,13 +34,13 @@ pub enum RepositoryError {
     /// `app@sha256:…`
     #[error("image `{text}` should not include a digest; remove everything from `@`")]
     Digest {
-        /// The whole text.
+        /// The text, cut where it is long.
         text: String,
     },
     /// The part before the first slash is not a host.
     #[error("`{host}` in `{text}` is not a registry host (letters, digits, `.`, `-`, and `:port`)")]
     Host {
-        /// The whole text.
+        /// The text, cut where it is long.
         text: String,
         /// The refused part.
         host: String,
@@ -48,7 +50,7 @@ pub enum RepositoryError {
         "`{path}` in `{text}` is not a repository path: lower-case letters and digits, joined by `.`, `_`, `__` or `-`, in parts split by `/`"
     )]
     Path {
-        /// The whole text.
+        /// The text, cut where it is long.
         text: String,
         /// The refused part.
         path: String,
@@ -77,20 +79,20 @@ impl FromStr for Repository {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some((scheme, _)) = text.split_once("://") {
-            return Err(RepositoryError::Scheme { text: text.into(), scheme: scheme.into() });
+            return Err(RepositoryError::Scheme { text: shown(text), scheme: shown(scheme) });
         }
         if text.contains('@') {
-            return Err(RepositoryError::Digest { text: text.into() });
+            return Err(RepositoryError::Digest { text: shown(text) });
         }
         let (host, path) = match text.split_once('/') {
             Some((first, rest)) if looks_like_host(first) => (first, rest),
             _ => ("docker.io", text),
         };
         if let Some((_, tag)) = path.rsplit_once(':') {
-            return Err(RepositoryError::Tag { text: text.into(), tag: tag.into() });
+            return Err(RepositoryError::Tag { text: shown(text), tag: shown(tag) });
         }
         if !is_host(host) {
-            return Err(RepositoryError::Host { text: text.into(), host: host.into() });
+            return Err(RepositoryError::Host { text: shown(text), host: shown(host) });
         }
         let host = match host.to_ascii_lowercase() {
             name if matches!(name.as_str(), "index.docker.io" | "registry-1.docker.io") => {
@@ -104,7 +106,7 @@ impl FromStr for Repository {
             path.to_owned()
         };
         if path.len() > 255 || !path.split('/').all(is_path_part) {
-            return Err(RepositoryError::Path { text: text.into(), path });
+            return Err(RepositoryError::Path { text: shown(text), path: shown(&path) });
         }
         Ok(Self { host, path })
     }
@@ -130,7 +132,7 @@ fn is_host(host: &str) -> bool {
                 return false;
             }
             match rest.strip_prefix(':') {
-                Some(port) => return port.parse::<u16>().is_ok(),
+                Some(port) => return is_port(port),
                 None => return rest.is_empty(),
             }
         }
@@ -145,7 +147,12 @@ fn is_host(host: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    name.split('.').all(label) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    name.split('.').all(label) && port.is_none_or(is_port)
+}
+
+/// Digits alone: the standard library also reads a sign.
+fn is_port(port: &str) -> bool {
+    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
@@ -202,6 +209,9 @@ mod tests {
         assert!(message("ghcr.io/a/b:1").contains("remove `:1`"));
         assert!(message("ghcr.io/a/b@sha256:00").contains("digest"));
         assert!(message("ghcr.io/A/b").contains("lower-case"));
+        // Neither colours nor pages of text reach a terminal from a manifest.
+        assert!(message("ghcr.io/a\u{1b}[31m/b").contains(r"a\u{1b}[31m"));
+        assert!(message(&format!("ghcr.io/A{}", "a".repeat(1 << 20))).len() < 1000);
         for bad in [
             "",
             "ghcr.io/",
@@ -211,6 +221,8 @@ mod tests {
             "ghcr.io/a___b",
             "-x.io/a",
             "h:99999/a",
+            "h.io:+80/a",
+            "[::1]:+80/a",
         ] {
             assert!(bad.parse::<Repository>().is_err(), "{bad}");
         }

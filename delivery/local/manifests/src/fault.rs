@@ -23,14 +23,7 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Control characters in a file's name must not reach a terminal.
-        for character in self.file.chars() {
-            if character.is_control() {
-                write!(formatter, "{}", character.escape_default())?;
-            } else {
-                write!(formatter, "{character}")?;
-            }
-        }
+        write!(formatter, "{}", Printable(&self.file))?;
         if self.line > 0 {
             write!(formatter, ":{}:{}", self.line, self.column)?;
         }
@@ -55,11 +48,27 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: ", self.origin)?;
         if !self.field.is_empty() {
-            write!(formatter, "{}: ", self.field)?;
+            write!(formatter, "{}: ", Printable(&self.field))?;
         }
-        write!(formatter, "{}", self.what)?;
+        write!(formatter, "{}", Printable(&self.what))?;
         if let Some(hint) = &self.hint {
-            write!(formatter, "; {hint}")?;
+            write!(formatter, "; {}", Printable(hint))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a stranger may have written, on one line: control characters must not reach a terminal.
+struct Printable<'text>(&'text str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() {
+                write!(formatter, "{}", character.escape_default())?;
+            } else {
+                write!(formatter, "{character}")?;
+            }
         }
         Ok(())
     }
@@ -145,6 +154,7 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}: {}", self.origin, self.subject, self.message)
+        let (subject, message) = (Printable(&self.subject), Printable(&self.message));
+        write!(formatter, "{}: {subject}: {message}", self.origin)
     }
 }

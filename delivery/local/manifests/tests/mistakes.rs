@@ -157,6 +157,63 @@ fn what_is_not_yaml_is_named_with_its_place() {
 }
 
 #[test]
+fn a_byte_order_mark_and_returns_change_nothing() {
+    let good = parse(EVERYTHING, "app.yaml").map_err(|it| it.to_string()).expect("it reads");
+    let with_returns = EVERYTHING.replace('\n', "\r\n");
+    assert_eq!(parse(&with_returns, "app.yaml"), Ok(good.clone()));
+    let marked = parse(&format!("\u{feff}{EVERYTHING}"), "app.yaml").expect("it reads");
+    assert_eq!(marked.len(), good.len());
+    let wrong = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nspecs: 1\n";
+    assert_eq!(faults(&wrong.replace('\n', "\r\n")), faults(wrong));
+}
+
+#[test]
+fn several_documents_are_read_and_a_fault_is_named_in_each() {
+    let map =
+        |name: &str| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
+    let text = format!("# nothing\n---\n---\n{}...\n{}---\n", map("a"), map("b"));
+    assert_eq!(parse(&text, "app.yaml").expect("it reads").len(), 2);
+    let text = format!("{}a: 1\n{}b: 1\n", map("a"), map("b"));
+    let errors = parse(&text, "app.yaml").expect_err("faults");
+    let lines: Vec<usize> = errors.faults().iter().map(|fault| fault.origin.line).collect();
+    assert_eq!(lines, [5, 10]);
+}
+
+#[test]
+fn control_characters_of_a_manifest_reach_no_terminal() {
+    for wrong in [
+        "kind: ConfigMap\nmetadata: {name: \"a\\e[31m\"}",
+        "kind: ConfigMap\nmetadata: {name: a}\ndata: {\"a\\e[31m\": x}",
+        "kind: \"Conf\\e[31m\"\nmetadata: {name: a}",
+        "kind: ConfigMap\n\"met\\e[31m\": {name: a}",
+    ] {
+        let said = faults(&format!("apiVersion: v1\n{wrong}\n"));
+        assert!(!said.replace('\n', "").contains(char::is_control), "{said:?}");
+    }
+    let pattern = broken("pattern: '^sha-[a-f0-9]+$'", "pattern: \"(\\e[31m\"");
+    assert!(!pattern.replace('\n', "").contains(char::is_control), "{pattern:?}");
+}
+
+#[test]
+fn a_field_whose_name_has_a_tag_is_refused() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+    assert!(faults(&format!("{map}data: {{!!binary aGk=: x}}\n")).contains("tag"));
+    assert!(parse(&format!("{map}data: {{!!str 1: x}}\n"), "app.yaml").is_ok());
+}
+
+#[test]
+fn a_file_without_end_is_refused_unread() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("large.yaml");
+    let file = fs::File::create(&path).expect("a file");
+    file.set_len(100 << 20).expect("a hole");
+    for path in [path, "/dev/zero".into()] {
+        let errors = read_paths(&[path]).expect_err("a fault");
+        assert!(errors.to_string().contains("is larger than 16 MiB"), "{errors}");
+    }
+}
+
+#[test]
 fn aliases_and_depth_are_bounded() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {

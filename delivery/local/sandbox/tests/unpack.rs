@@ -353,6 +353,80 @@ fn bombs_are_stopped_by_each_bound() {
 }
 
 #[test]
+fn directories_that_paths_imply_count_as_entries() {
+    let mut world = World::new();
+    world.limits = UnpackLimits { entries: 6, ..UnpackLimits::default() };
+    let found = world.layer_error(vec![Tar::default().file("a/b/c/f", "").file("d/e/f", "")]);
+    assert!(matches!(found, LayerError::TooLarge(Bound::Entries(6))), "{found:?}");
+    assert!(world.unpack(vec![Tar::default().file("a/b/c/f", "").file("a/b/g", "")]).is_ok());
+}
+
+#[test]
+fn directories_in_one_another_have_an_end() {
+    // A tree of a thousand cannot be removed: a file is open for each directory on the way down.
+    let deep = |levels: usize| "d/".repeat(levels) + "f";
+    let long = |name: &str| {
+        Tar::default().entry(EntryType::GNULongName, "././@LongLink", "", 0o644, name.as_bytes())
+    };
+    let (_, refusal) = World::new().refusal(long(&deep(257)).file("f", ""));
+    assert_eq!(refusal, Refusal::TooDeep { limit: 256 });
+    // Nor by way of a link to a deep place, under which more is put.
+    let mut tar = Tar::default().directory("l0");
+    for level in 1..8 {
+        let target = format!("l{}/{}", level - 1, "d/".repeat(45));
+        tar = tar.link(&format!("l{level}"), &target).file(&format!("l{level}/f"), "");
+    }
+    assert_eq!(World::new().refusal(tar), ("l6/f".to_owned(), Refusal::TooDeep { limit: 256 }));
+    assert!(World::new().unpack(vec![long(&deep(255)).file("f", "")]).is_ok());
+}
+
+#[test]
+fn a_name_that_no_file_system_takes_is_the_images_fault() {
+    let name = "n".repeat(256);
+    let tar =
+        Tar::default().entry(EntryType::GNULongName, "././@LongLink", "", 0o644, name.as_bytes());
+    assert_eq!(World::new().refusal(tar.file("n", "")).1, Refusal::LongName { limit: 255 });
+
+    // Nor one that only a link makes long: a part of it is in no header of its own.
+    let part = "p".repeat(256);
+    let tar = Tar::default()
+        .entry(EntryType::GNULongLink, "././@LongLink", "", 0o644, part.as_bytes())
+        .link("l", "p");
+    assert_eq!(World::new().refusal(tar.file("l/f", "")).1, Refusal::LongName { limit: 255 });
+}
+
+#[test]
+fn names_from_an_archive_reach_no_terminal_raw() {
+    let (entry, refusal) = World::new().refusal(Tar::default().hard_link("\u{1b}[31m", "\u{7}"));
+    assert_eq!(entry, r"\u{1b}[31m");
+    assert_eq!(refusal, Refusal::HardLink { target: r"\u{7}".to_owned() });
+
+    // Nor numbers that are none, which the tar reader's own message repeats.
+    let mut bytes = Tar::default().file("f", "x").bytes();
+    bytes[148..156].copy_from_slice(b"\x1b[31mred");
+    let world = World::new();
+    let found = fault(world.unpack_layers(&[world.layer(0, PLAIN, &bytes, &bytes)]));
+    let LayerError::Damaged(source) = found else { panic!("{found:?}") };
+    assert!(source.to_string().contains(r"\u{1b}[31mred"), "{source}");
+    assert!(!source.to_string().contains(char::is_control), "{source:?}");
+}
+
+#[test]
+fn a_size_near_the_end_of_numbers_is_refused() {
+    for size in [u64::MAX, u64::MAX - 600, i64::MAX as u64] {
+        let mut bytes = Tar::default().directory("d").0;
+        let mut header = Header::from_byte_slice(&bytes[..512]).clone();
+        header.set_size(size);
+        header.set_cksum();
+        bytes[..512].copy_from_slice(header.as_bytes());
+        bytes.extend(Tar::default().file("f", "x").bytes());
+        let world = World::new();
+        let found = fault(world.unpack_layers(&[world.layer(0, PLAIN, &bytes, &bytes)]));
+        assert!(matches!(found, LayerError::Damaged(_)), "{size}: {found:?}");
+    }
+}
+
+#[test]
 fn names_without_end_do_not_fill_the_memory() {
     let long = "n".repeat(6 << 20);
     let tar =

@@ -5,6 +5,7 @@
 
 mod credential;
 mod docker_config;
+pub(crate) mod fuzzing;
 mod helper;
 mod keychain;
 mod matching;

@@ -5,6 +5,7 @@
 mod auth;
 mod blobs;
 mod encrypted;
+mod hostile;
 mod images;
 mod liar;
 mod looks;

@@ -212,7 +212,8 @@ impl<'text> Builder<'text> {
 
     fn key(&mut self, event: Event<'text>, place: Position) -> Result<String, Broken> {
         let text = match event {
-            Event::Scalar(text, _, anchor, _) => {
+            Event::Scalar(text, _, anchor, tag) => {
+                refuse_tag(tag.as_deref(), "str", place)?;
                 let size = Size { text: text.len(), ..Size::ONE };
                 self.spend(Size { depth: 0, ..size }, place)?;
                 if anchor > 0 {

@@ -96,6 +96,12 @@ pub enum Refusal {
         /// Bytes.
         limit: usize,
     },
+    /// Directories in directories without end.
+    #[error("its path is more than {limit} directories deep")]
+    TooDeep {
+        /// How many may be in one another.
+        limit: usize,
+    },
     /// The name starts at `/`.
     #[error("its path is absolute")]
     AbsolutePath,

@@ -28,8 +28,54 @@ pub(super) struct Spent {
 /// Bytes of the headers of one entry: Go's tar reader, which every engine uses, allows 1 MiB for each.
 const HEADER_BYTES: u64 = 4 << 20;
 
+/// Bytes of one part of a path, and of a whole one: Linux takes no more.
+const PART_BYTES: usize = 255;
+const PATH_BYTES: usize = 4095;
+
+/// What the system would refuse as too long is the layer's fault, not this machine's.
+fn check_length(path: &Path) -> Result<(), Fault> {
+    let too_long = |limit| Err(Fault::Refused(Refusal::LongName { limit }));
+    if path.as_os_str().len() > PATH_BYTES {
+        return too_long(PATH_BYTES);
+    }
+    if path.components().any(|part| part.as_os_str().len() > PART_BYTES) {
+        return too_long(PART_BYTES);
+    }
+    Ok(())
+}
+
 fn holds_data(kind: EntryType) -> bool {
     matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
+}
+
+/// Directories in one another: whoever removes a tree holds a file open for each, of which a process has a thousand.
+const DEPTH: usize = 256;
+
+/// A name from an archive, fit for one line of a message.
+fn shown(name: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut shown = String::new();
+    for (count, letter) in name.chars().enumerate() {
+        if count == LONGEST {
+            shown.push('…');
+            break;
+        }
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+/// One thing more in the image.
+fn count(entries: &mut u64, limits: &UnpackLimits) -> Result<(), Fault> {
+    *entries += 1;
+    if *entries > limits.entries {
+        return Err(Fault::TooLarge(Bound::Entries(limits.entries)));
+    }
+    Ok(())
 }
 
 /// Unpacks one layer that nothing is known of into a directory, within these limits.
@@ -79,36 +125,36 @@ fn apply(
     let header = stream.header_allowance();
     let damaged = |error: io::Error| match breach.get() {
         Some(bound) => LayerError::TooLarge(bound),
-        None => LayerError::Damaged(error),
+        // The tar reader repeats names and numbers as they stand in the archive.
+        None => LayerError::Damaged(io::Error::new(error.kind(), shown(&error.to_string()))),
     };
     let mut archive = Archive::new(stream);
-    let mut tree = Tree { root, limits, written: BTreeSet::new(), files: spent.files };
+    let mut tree =
+        Tree { root, limits, written: BTreeSet::new(), files: spent.files, entries: spent.entries };
     let mut entries = archive.entries().map_err(damaged)?;
     let mut skipped = 0;
     loop {
         // The tar reader keeps long names and extended headers in memory, whatever their size.
-        header.set(Some(HEADER_BYTES + skipped));
+        header.set(Some(HEADER_BYTES.saturating_add(skipped)));
         let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(damaged)?;
         header.set(None);
         skipped = if holds_data(entry.header().entry_type()) { 0 } else { entry.size() };
-        spent.entries += 1;
-        if spent.entries > limits.entries {
-            return Err(LayerError::TooLarge(Bound::Entries(limits.entries)));
-        }
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        tree.apply(&mut entry).map_err(|fault| match fault {
-            Fault::Refused(source) => LayerError::Refused { entry: name, source },
-            Fault::Damaged(error) => damaged(error),
-            Fault::TooLarge(bound) => LayerError::TooLarge(bound),
-            Fault::Io(error) => match breach.get() {
-                Some(bound) => LayerError::TooLarge(bound),
-                None => LayerError::Write { entry: name, source: error },
-            },
+        tree.apply(&mut entry).map_err(|fault| {
+            let name = || shown(&String::from_utf8_lossy(&entry.path_bytes()));
+            match fault {
+                Fault::Refused(source) => LayerError::Refused { entry: name(), source },
+                Fault::Damaged(error) => damaged(error),
+                Fault::TooLarge(bound) => LayerError::TooLarge(bound),
+                Fault::Io(error) => match breach.get() {
+                    Some(bound) => LayerError::TooLarge(bound),
+                    None => LayerError::Write { entry: name(), source: error },
+                },
+            }
         })?;
     }
     header.set(None);
-    spent.files = tree.files;
+    (spent.files, spent.entries) = (tree.files, tree.entries);
     let (digest, bytes) = archive.into_inner().finish().map_err(damaged)?;
     spent.bytes += bytes;
     Ok(digest)
@@ -122,6 +168,8 @@ struct Tree<'a> {
     written: BTreeSet<PathBuf>,
     /// Bytes in files, of all layers so far.
     files: u64,
+    /// Entries of all layers so far, with the directories that they imply.
+    entries: u64,
 }
 
 enum Fault {
@@ -140,6 +188,7 @@ impl From<io::Error> for Fault {
 
 impl Tree<'_> {
     fn apply<R: io::Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), Fault> {
+        count(&mut self.entries, self.limits)?;
         let kind = entry.header().entry_type();
         if matches!(kind, EntryType::XGlobalHeader) {
             return Ok(());
@@ -158,9 +207,12 @@ impl Tree<'_> {
             if hidden.is_empty() || hidden == "." || hidden == ".." {
                 return Err(Fault::Refused(Refusal::Name));
             }
-            return self.hide(&parent.join(hidden));
+            let hidden = parent.join(hidden);
+            check_length(&hidden)?;
+            return self.hide(&hidden);
         }
         let place = parent.join(&name);
+        check_length(&place)?;
         self.written.insert(place.clone());
         let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
         match kind {
@@ -178,9 +230,7 @@ impl Tree<'_> {
             EntryType::Link => {
                 let target = self.link_target(entry)?;
                 let refused = || {
-                    Fault::Refused(Refusal::HardLink {
-                        target: target.to_string_lossy().into_owned(),
-                    })
+                    Fault::Refused(Refusal::HardLink { target: shown(&target.to_string_lossy()) })
                 };
                 let target_bytes = target.as_os_str().as_encoded_bytes();
                 let inside = self.inside(target_bytes).map_err(|_| refused())?;
@@ -188,6 +238,7 @@ impl Tree<'_> {
                 let parent = inside.parent().unwrap_or(Path::new(""));
                 let parent = self.resolve(parent, false).map_err(|_| refused())?;
                 let source = parent.join(inside.file_name().ok_or_else(refused)?);
+                check_length(&source)?;
                 let found = self.root.symlink_metadata(&source).map_err(|_| refused())?;
                 if found.is_dir() {
                     return Err(refused());
@@ -239,7 +290,9 @@ impl Tree<'_> {
             return Err(Fault::Refused(Refusal::LongName { limit: self.limits.name_bytes }));
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| Fault::Refused(Refusal::Name))?;
-        Ok(PathBuf::from(text))
+        let target = PathBuf::from(text);
+        check_length(&target)?;
+        Ok(target)
     }
 
     /// A relative link must not climb above the root; an absolute one starts at it.
@@ -253,7 +306,7 @@ impl Tree<'_> {
                 Component::Normal(_) => depth += 1,
                 Component::ParentDir if depth == 0 => {
                     return Err(Fault::Refused(Refusal::LinkOutside {
-                        target: target.to_string_lossy().into_owned(),
+                        target: shown(&target.to_string_lossy()),
                     }));
                 }
                 Component::ParentDir => depth -= 1,
@@ -264,25 +317,39 @@ impl Tree<'_> {
     }
 
     /// Follows symbolic links to a directory; makes missing directories on request.
-    fn resolve(&self, path: &Path, make: bool) -> Result<PathBuf, Fault> {
-        let passes = |next: &Path, found: Option<&Metadata>, last: bool| match found {
-            Some(found) if found.is_dir() || (!make && last) => Ok(()),
-            Some(_) => Err(Fault::Refused(Refusal::NotADirectory {
-                path: next.to_string_lossy().into_owned(),
-            })),
-            None if make => Ok(self.root.create_dir(next)?),
-            None => Err(Fault::Io(io::ErrorKind::NotFound.into())),
+    fn resolve(&mut self, path: &Path, make: bool) -> Result<PathBuf, Fault> {
+        let Self { root, limits, entries, .. } = self;
+        let passes = |next: &Path, found: Option<&Metadata>, last: bool| {
+            check_length(next)?;
+            if next.components().count() > DEPTH {
+                return Err(Fault::Refused(Refusal::TooDeep { limit: DEPTH }));
+            }
+            match found {
+                Some(found) if found.is_dir() || (!make && last) => Ok(()),
+                Some(_) => Err(Fault::Refused(Refusal::NotADirectory {
+                    path: shown(&next.to_string_lossy()),
+                })),
+                None if make => {
+                    count(entries, limits)?;
+                    Ok(root.create_dir(next)?)
+                }
+                None => Err(Fault::Io(io::ErrorKind::NotFound.into())),
+            }
         };
-        follow(&self.root, path, passes).map_err(|lost| match lost {
+        follow(root, path, passes).map_err(|lost| match lost {
             Lost::Loop(link) => {
-                Fault::Refused(Refusal::ThroughLink { link: link.to_string_lossy().into_owned() })
+                Fault::Refused(Refusal::ThroughLink { link: shown(&link.to_string_lossy()) })
+            }
+            // What the system would not even look up.
+            Lost::Io(error) if error.kind() == io::ErrorKind::InvalidFilename => {
+                Fault::Refused(Refusal::LongName { limit: PART_BYTES })
             }
             Lost::Io(error) => Fault::Io(error),
             Lost::Refused(fault) => fault,
         })
     }
 
-    fn directory(&self, place: &Path, mode: u32) -> Result<(), Fault> {
+    fn directory(&mut self, place: &Path, mode: u32) -> Result<(), Fault> {
         match self.root.symlink_metadata(place) {
             Ok(found) if found.is_dir() => {}
             // A layer may replace a link to a directory by a directory; whoever else wrote through the link is served too.

@@ -3,7 +3,7 @@
 pub struct UnpackLimits {
     /// Bytes of all layers of an image after decompression.
     pub total_bytes: u64,
-    /// Entries of all layers of an image.
+    /// Entries of all layers of an image, with the directories that their paths imply.
     pub entries: u64,
     /// Bytes of one name or link target. Linux itself stops at 4096.
     pub name_bytes: usize,
