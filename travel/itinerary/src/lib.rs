@@ -1,0 +1,3 @@
+//! Plans trips.
+
+pub mod orienteering;
