@@ -1,13 +1,13 @@
 //! Measures the planner's search on instances of the team orienteering problem with time windows.
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
 
-use std::{collections::BTreeMap, ops::ControlFlow, path::Path, time::Instant};
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use anyhow::Context as _;
 use mercurious_itinerary::orienteering::{Problem, Role, Settings, Stop, Tour, Window, solve};
 
 /// Points of an instance: tenths of a unit of time.
-fn read(text: &str) -> anyhow::Result<(usize, Problem)> {
+pub fn read(text: &str) -> anyhow::Result<(usize, Problem)> {
     let mut lines = text.lines();
     let first = lines.next().context("empty")?;
     let tours = first.split_whitespace().nth(1).context("no v")?.parse::<usize>()?;
@@ -31,14 +31,20 @@ fn read(text: &str) -> anyhow::Result<(usize, Problem)> {
     Ok((tours, Problem { locations: points.len(), times, metres: vec![], tours: vec![tour; tours], stops, budget: i64::MAX, categories: 0, category_cap: usize::MAX }))
 }
 
-fn with_tours(problem: &Problem, count: usize) -> Problem {
+pub fn with_tours(problem: &Problem, count: usize) -> Problem {
     let mut problem = problem.clone();
     problem.tours.truncate(count);
     for stop in &mut problem.stops { stop.windows.truncate(count) }
     problem
 }
 
-fn main() -> anyhow::Result<()> {
+/// Milliseconds that this thread has had a core for.
+pub fn cpu() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1e6
+}
+
+pub fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
     let directory = args.next().context("usage: toptw DIRECTORY [SEEDS] [EFFORT]")?;
     let seeds = args.next().map_or(Ok(1), |t| t.parse::<u64>())?;
@@ -55,9 +61,9 @@ fn main() -> anyhow::Result<()> {
             let name = file.file_stem().unwrap().to_string_lossy().into_owned();
             let (v, problem) = read(&std::fs::read_to_string(file)?)?;
             let run = |p: &Problem| {
-                let begun = Instant::now();
+                let begun = cpu();
                 let out = solve(p, &Settings { seed, effort }, &mut |_| ControlFlow::Continue(())).unwrap();
-                (out, begun.elapsed().as_secs_f64() * 1000.0)
+                (out, cpu() - begun)
             };
             let (one, ms) = run(&with_tours(&problem, 1));
             let (all, ms2) = run(&problem);

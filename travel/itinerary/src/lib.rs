@@ -1,3 +1,5 @@
 //! Plans trips.
 
+pub mod itinerary;
 pub mod orienteering;
+pub mod trip;

@@ -14,8 +14,9 @@
 //! stop.
 //!
 //! **Guarantees.** The same problem, seed and effort give the same answer on every machine: integers only,
-//! no clock, no hash order. Work is bounded by [`Settings::effort`], counted in judged insertions.
+//! no clock, no hash order. Work is bounded by [`Settings::effort`], counted in positions looked at.
 
+mod obstacle;
 mod problem;
 mod recreate;
 mod route;
@@ -23,6 +24,7 @@ mod ruin;
 mod search;
 mod solution;
 
+pub use obstacle::{Left, Obstacle};
 pub use problem::{Problem, ProblemError, Role, Stop, StopId, Tour, UNREACHABLE, Window, limits};
 pub use route::Timed;
-pub use search::{Outcome, Progress, Settings, solve};
+pub use search::{Outcome, Progress, Settings, holds, solve};

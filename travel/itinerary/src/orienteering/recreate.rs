@@ -13,10 +13,13 @@ const BLINK: u32 = 64;
 
 /// In which order stops are offered to the tours.
 #[derive(Debug, Clone, Copy)]
-enum Order {
+pub(super) enum Order {
     Random,
+    /// The highest score first, more or less.
     Score,
+    /// The most score, squared, for the time that it takes, more or less.
     Ratio,
+    /// The first to close first.
     Closing,
 }
 
@@ -24,8 +27,10 @@ enum Order {
 #[derive(Debug, Default)]
 pub(super) struct Recreate {
     offers: Vec<(i64, u32)>,
-    /// Judged insertions so far.
-    pub(super) judged: u64,
+    /// How many positions are looked at before one is overlooked.
+    until_blink: u32,
+    /// Positions looked at so far.
+    pub(super) looked_at: u64,
 }
 
 impl Recreate {
@@ -45,12 +50,64 @@ impl Recreate {
             8..14 => Order::Ratio,
             _ => Order::Closing,
         };
+        self.offer(problem, arena, free, rng, solution, order);
+        for index in 0..self.offers.len() {
+            let stop = self.offers[index].1;
+            let found = self.best(problem, arena, stop, solution, Some(rng));
+            let Some((tour, insertion)) = found else { continue };
+            let entry = entry_for(problem, arena, stop, solution, tour, insertion.after);
+            if let Some(entry) = entry
+                && solution.put(problem, arena, tour, entry, insertion)
+                && !touched.contains(&tour)
+            {
+                touched.push(tour);
+            }
+        }
+    }
+
+    /// Puts in what still fits, overlooking nothing: after it, nothing that is left out would fit.
+    pub(super) fn fill_up(
+        &mut self,
+        problem: &Problem,
+        arena: &Arena,
+        free: &[u32],
+        solution: &mut Solution,
+    ) {
+        let mut rng = Rng::with_seed(0);
+        loop {
+            self.offer(problem, arena, free, &mut rng, solution, Order::Score);
+            let mut any = false;
+            for index in 0..self.offers.len() {
+                let stop = self.offers[index].1;
+                let found = self.best(problem, arena, stop, solution, None);
+                let Some((tour, insertion)) = found else { continue };
+                let entry = entry_for(problem, arena, stop, solution, tour, insertion.after);
+                if let Some(entry) = entry {
+                    any |= solution.put(problem, arena, tour, entry, insertion);
+                }
+            }
+            if !any {
+                return;
+            }
+        }
+    }
+
+    /// Lists what would fit, in the order in which it is to be offered.
+    fn offer(
+        &mut self,
+        problem: &Problem,
+        arena: &Arena,
+        free: &[u32],
+        rng: &mut Rng,
+        solution: &Solution,
+        order: Order,
+    ) {
         self.offers.clear();
         for &stop in free {
             if solution.holder[stop as usize] != NONE {
                 continue;
             }
-            let Some((_, _, found)) = self.best(problem, arena, stop, solution, None) else {
+            let Some((_, found)) = self.best(problem, arena, stop, solution, None) else {
                 continue;
             };
             let score = problem.stops[stop as usize].score;
@@ -71,14 +128,6 @@ impl Recreate {
             self.offers.push((key, stop));
         }
         self.offers.sort_unstable();
-        for index in 0..self.offers.len() {
-            let stop = self.offers[index].1;
-            let found = self.best(problem, arena, stop, solution, Some(rng));
-            let Some((tour, entry, insertion)) = found else { continue };
-            if solution.put(problem, arena, tour, entry, insertion) && !touched.contains(&tour) {
-                touched.push(tour);
-            }
-        }
     }
 
     fn best(
@@ -88,13 +137,14 @@ impl Recreate {
         stop: u32,
         solution: &Solution,
         mut blink: Option<&mut Rng>,
-    ) -> Option<(usize, Entry, Insertion)> {
+    ) -> Option<(usize, Insertion)> {
         let server = problem.stops[stop as usize].role == Role::Server;
-        let mut best: Option<(usize, Entry, Insertion)> = None;
+        let mut best: Option<(usize, Insertion)> = None;
         for (tour, route) in solution.routes.iter().enumerate() {
             let room = problem.tours[tour].max_metres - route.metres;
             if server {
                 for after in 0..route.entries.len() - 1 {
+                    self.looked_at += 1;
                     let floating = &route.entries[after + 1];
                     if !floating.floating {
                         continue;
@@ -112,14 +162,21 @@ impl Recreate {
                 continue;
             }
             let closing = arena.last_closing(entry.windows);
+            let opening = arena.first_opening(entry.windows) + entry.service;
             for after in 0..route.entries.len() - 1 {
+                self.looked_at += 1;
                 if route.entries[after].depart > closing {
                     break;
                 }
-                if let Some(rng) = blink.as_deref_mut()
-                    && rng.u32(..BLINK) == 0
-                {
+                if route.entries[after + 1].latest < opening {
                     continue;
+                }
+                if let Some(rng) = blink.as_deref_mut() {
+                    if self.until_blink == 0 {
+                        self.until_blink = rng.u32(..2 * BLINK);
+                        continue;
+                    }
+                    self.until_blink -= 1;
                 }
                 self.consider(problem, arena, entry, (tour, after, room), solution, &mut best);
             }
@@ -134,13 +191,20 @@ impl Recreate {
         entry: &Entry,
         (tour, after, room): (usize, usize, i64),
         solution: &Solution,
-        best: &mut Option<(usize, Entry, Insertion)>,
+        best: &mut Option<(usize, Insertion)>,
     ) {
-        self.judged += 1;
         let judged = solution.routes[tour].judge(problem, arena, entry, after);
         let Some(insertion) = judged.filter(|insertion| insertion.metres <= room) else { return };
-        if best.is_none_or(|(_, _, known)| insertion.shift < known.shift) {
-            *best = Some((tour, *entry, insertion));
+        if best.is_none_or(|(_, known)| insertion.shift < known.shift) {
+            *best = Some((tour, insertion));
         }
+    }
+}
+
+/// The entry that `stop` has in `tour` after the entry with the index `after`.
+fn entry_for(problem: &Problem, arena: &Arena, stop: u32, solution: &Solution, tour: usize, after: usize) -> Option<Entry> {
+    match problem.stops[stop as usize].role {
+        Role::Server => arena.server(stop, &solution.routes[tour].entries[after + 1], tour),
+        _ => Some(*arena.entry(stop, tour)),
     }
 }

@@ -157,6 +157,10 @@ impl Arena {
             .map(|window| bound.min(window.closes))
     }
 
+    pub(super) fn first_opening(&self, span: Span) -> i32 {
+        if span.is_empty() { i32::MAX / 2 } else { self.windows[span.at as usize].opens }
+    }
+
     pub(super) fn last_closing(&self, span: Span) -> i32 {
         if span.is_empty() { i32::MIN } else { self.windows[span.end as usize - 1].closes }
     }

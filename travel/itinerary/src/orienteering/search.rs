@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use fastrand::Rng;
 
 use super::{
-    problem::{Problem, ProblemError, StopId},
-    recreate::Recreate,
-    route::{Arena, NONE, Timed},
+    obstacle::{Left, obstacle},
+    problem::{Problem, ProblemError},
+    recreate::{Order, Recreate},
+    route::{Arena, Entry, NONE, Timed},
     ruin::{Neighbours, ruin},
-    solution::{Solution, free_stops},
+    solution::{Solution, Value, free_stops},
 };
 
 /// How to search.
@@ -17,8 +18,13 @@ use super::{
 pub struct Settings {
     /// The same seed gives the same answer.
     pub seed: u64,
-    /// How many insertions may be judged before the search ends; some hundred million a second.
+    /// How many positions may be looked at before the search ends: some 70 million a second.
     pub effort: u64,
+}
+
+impl Settings {
+    /// An effort that suffices for a hundred stops, well under 100 ms of one core.
+    pub const EFFORT: u64 = 5_000_000;
 }
 
 /// What the search has come to, told now and then.
@@ -26,8 +32,10 @@ pub struct Settings {
 pub struct Progress {
     /// Rounds of ruin and recreate so far.
     pub rounds: u64,
-    /// Insertions judged so far.
-    pub judged: u64,
+    /// Positions looked at so far.
+    pub looked_at: u64,
+    /// The effort that may be spent.
+    pub effort: u64,
     /// The best score so far.
     pub score: i64,
     /// Whether the best score has risen since the last call.
@@ -37,22 +45,24 @@ pub struct Progress {
 /// What the search found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The tours, their starts as early as they can be.
+    /// The tours, each stop as early as it can be.
     pub tours: Vec<Vec<Timed>>,
     /// The sum of the scores.
     pub score: i64,
-    /// The candidates that are in no tour.
-    pub left: Vec<StopId>,
+    /// The candidates and servers that are in no tour, and why.
+    pub left: Vec<Left>,
     /// Rounds of ruin and recreate.
     pub rounds: u64,
-    /// Insertions judged.
-    pub judged: u64,
+    /// Positions looked at.
+    pub looked_at: u64,
     /// Whether it was told to stop before its effort was spent.
     pub interrupted: bool,
 }
 
 /// A report is made every this many rounds.
 const REPORT: u64 = 64;
+/// How much worse a round may leave the tours at the beginning, in hundredths of the median score.
+const HEAT: i64 = 200;
 
 /// Searches for tours of the highest total score; `report` may end it at any time with the best so far.
 pub fn solve(
@@ -62,78 +72,136 @@ pub fn solve(
 ) -> Result<Outcome, ProblemError> {
     problem.check()?;
     let arena = Arena::new(problem);
-    let mut current = Solution::given(problem, &arena)?;
+    let given = Solution::given(problem, &arena)?;
     let free = free_stops(problem, &arena);
-    let all: i64 = free.iter().map(|&stop| problem.stops[stop as usize].score).sum();
-    let goal = all + current.value().score;
-    let mut rng = Rng::with_seed(settings.seed);
-    let mut recreate = Recreate::default();
-    let mut touched = Vec::new();
-    recreate.fill(problem, &arena, &free, &mut rng, &mut current, &mut touched);
+    let mut search = Search {
+        problem,
+        arena: &arena,
+        free: &free,
+        neighbours: Neighbours::new(problem, &free),
+        rng: Rng::with_seed(settings.seed),
+        recreate: Recreate::default(),
+        heat: median(free.iter().map(|&stop| problem.stops[stop as usize].score)).max(1) * HEAT / 100,
+        rounds: 0,
+    };
+    let (mut best, interrupted) = search.run(&given, settings.effort, report);
+    search.recreate.fill_up(problem, &arena, &free, &mut best);
+    let left = free
+        .iter()
+        .filter(|&&stop| best.holder[stop as usize] == NONE)
+        .map(|&stop| Left {
+            stop: stop as usize,
+            obstacle: obstacle(problem, &arena, &given, &best, stop),
+        })
+        .collect();
+    Ok(Outcome {
+        tours: best.routes.iter().map(|route| timed(&route.entries)).collect(),
+        score: best.value().score,
+        left,
+        rounds: search.rounds,
+        looked_at: search.recreate.looked_at,
+        interrupted,
+    })
+}
 
-    let neighbours = Neighbours::new(problem, &free);
-    let mut best = current.clone();
-    let mut trial = current.clone();
-    let mut value = current.value();
-    let mut best_value = value;
-    let mut rounds = 0;
-    let mut improved = true;
-    let mut interrupted = false;
-    let mean = (all / free.len().max(1) as i64).max(1);
-    let t0: i64 = option_env!("T0").map_or(100, |t| t.parse().unwrap());
-    while !free.is_empty() && best_value.score < goal && recreate.judged < settings.effort {
-        if rounds % REPORT == 0 {
-            let progress =
-                Progress { rounds, judged: recreate.judged, score: best_value.score, improved };
-            improved = false;
-            if report(progress).is_break() {
-                interrupted = true;
-                break;
-            }
+/// Whether a tour can hold what it is given, all other tours aside.
+pub fn holds(problem: &Problem, tour: usize) -> bool {
+    let mut alone = problem.clone();
+    for (number, other) in alone.tours.iter_mut().enumerate() {
+        if number != tour {
+            other.given.clear();
+            (other.end, other.closes) = (other.start, other.opens);
         }
-        rounds += 1;
-        recreate.judged += 1;
-        ruin(problem, &arena, &neighbours, &free, &mut rng, &mut trial, &mut touched);
-        recreate.fill(problem, &arena, &free, &mut rng, &mut trial, &mut touched);
-        let found = trial.value();
-        let left = (settings.effort.saturating_sub(recreate.judged)) as i128;
-        let threshold = (i128::from(mean) * i128::from(t0) * left / i128::from(settings.effort) / 100) as i64;
-        let bar = value.score - (i128::from(threshold) * i128::from(rng.u32(..)) / (1 << 32)) as i64;
-        if found.score > bar || (found.score == bar && (found.score < value.score || found.travel <= value.travel || rng.u32(..4)==0)) {
-            for &tour in &touched {
-                current.copy_route(&trial, tour);
+    }
+    alone.check().is_ok() && Solution::given(&alone, &Arena::new(&alone)).is_ok()
+}
+
+struct Search<'a> {
+    problem: &'a Problem,
+    arena: &'a Arena,
+    free: &'a [u32],
+    neighbours: Neighbours,
+    rng: Rng,
+    recreate: Recreate,
+    heat: i64,
+    rounds: u64,
+}
+
+impl Search<'_> {
+    /// Rounds of ruin and recreate until the effort is spent, everything is in, or `report` says so.
+    fn run(
+        &mut self,
+        given: &Solution,
+        effort: u64,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> (Solution, bool) {
+        let (problem, arena, free) = (self.problem, self.arena, self.free);
+        let all: i64 = free.iter().map(|&stop| problem.stops[stop as usize].score).sum();
+        let goal = all + given.value().score;
+        let mut touched = Vec::new();
+        let mut current = given.clone();
+        self.recreate.fill(problem, arena, free, &mut self.rng, &mut current, &mut touched);
+        let mut best = current.clone();
+        let mut trial = current.clone();
+        let mut value = current.value();
+        let mut best_value = value;
+        let mut improved = true;
+        while !free.is_empty() && best_value.score < goal && self.recreate.looked_at < effort {
+            if self.rounds.is_multiple_of(REPORT) {
+                let progress = Progress {
+                    rounds: self.rounds,
+                    looked_at: self.recreate.looked_at,
+                    effort,
+                    score: best_value.score,
+                    improved,
+                };
+                improved = false;
+                if report(progress).is_break() {
+                    return (best, true);
+                }
             }
-            current.holder.clone_from(&trial.holder);
-            current.cost = trial.cost;
+            self.rounds += 1;
+            // A round with nothing to look at is effort too: the search ends in any case.
+            self.recreate.looked_at += 1;
+            ruin(problem, arena, &self.neighbours, free, &mut self.rng, &mut trial, &mut touched);
+            self.recreate.fill(problem, arena, free, &mut self.rng, &mut trial, &mut touched);
+            let found = trial.value();
+            if !self.accepts(found, value, effort) {
+                trial.take_over(&current, &touched);
+                continue;
+            }
+            current.take_over(&trial, &touched);
             value = found;
             if value.beats(best_value) {
                 improved |= value.score > best_value.score;
                 best_value = value;
                 best.clone_from(&current);
             }
-        } else {
-            for &tour in &touched {
-                trial.copy_route(&current, tour);
-            }
-            trial.holder.clone_from(&current.holder);
-            trial.cost = current.cost;
         }
+        (best, false)
     }
-    Ok(Outcome {
-        tours: best.routes.iter().map(|route| timed(&route.entries)).collect(),
-        score: best_value.score,
-        left: free
-            .iter()
-            .filter(|&&stop| best.holder[stop as usize] == NONE)
-            .map(|&stop| stop as usize)
-            .collect(),
-        rounds,
-        judged: recreate.judged,
-        interrupted,
-    })
+
+    /// Anything better, and what is worse by less than a random part of a threshold that falls to nothing.
+    fn accepts(&mut self, found: Value, value: Value, effort: u64) -> bool {
+        let left = effort.saturating_sub(self.recreate.looked_at);
+        let draw = self.rng.u32(..);
+        let part = i128::from(self.heat) * i128::from(left) * i128::from(draw);
+        let slack = part / i128::from(effort.max(1)) / (1 << 32);
+        // No more than the heat, which is an `i64`.
+        let bar = value.score - slack as i64;
+        found.score > bar
+            || (found.score == bar && (slack > 0 || found.travel <= value.travel))
+            || (found.score == value.score && draw.is_multiple_of(4))
+    }
 }
 
-fn timed(entries: &[super::route::Entry]) -> Vec<Timed> {
+fn median(values: impl Iterator<Item = i64>) -> i64 {
+    let mut values: Vec<i64> = values.collect();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or(0)
+}
+
+fn timed(entries: &[Entry]) -> Vec<Timed> {
     entries[1..entries.len() - 1]
         .iter()
         .map(|entry| Timed {

@@ -156,8 +156,13 @@ impl Solution {
         true
     }
 
-    pub(super) fn copy_route(&mut self, other: &Self, tour: usize) {
-        self.routes[tour].copy_from(&other.routes[tour]);
+    /// Becomes `other`, from which it differs in the `touched` tours only.
+    pub(super) fn take_over(&mut self, other: &Self, touched: &[usize]) {
+        for &tour in touched {
+            self.routes[tour].copy_from(&other.routes[tour]);
+        }
+        self.holder.clone_from(&other.holder);
+        self.cost = other.cost;
     }
 }
 
