@@ -2,4 +2,6 @@
 
 pub mod itinerary;
 pub mod orienteering;
+pub mod planner;
+pub mod synthetic;
 pub mod trip;

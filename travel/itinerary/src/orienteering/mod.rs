@@ -27,4 +27,6 @@ mod solution;
 pub use obstacle::{Left, Obstacle};
 pub use problem::{Problem, ProblemError, Role, Stop, StopId, Tour, UNREACHABLE, Window, limits};
 pub use route::Timed;
-pub use search::{Outcome, Progress, Settings, holds, solve};
+pub use search::{Outcome, Progress, Settings, solve};
+
+pub(crate) use search::holds;

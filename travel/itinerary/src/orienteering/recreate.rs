@@ -13,7 +13,7 @@ const BLINK: u32 = 64;
 
 /// In which order stops are offered to the tours.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Order {
+enum Order {
     Random,
     /// The highest score first, more or less.
     Score,

@@ -213,6 +213,18 @@ impl Route {
         }
     }
 
+    /// The tour with nothing but what it is given, if that goes together.
+    pub(super) fn given(problem: &Problem, arena: &Arena, tour: usize) -> Option<Self> {
+        let mut route = Self::empty(problem, arena, tour);
+        let limits = &problem.tours[tour];
+        let given = limits.given.iter().map(|&stop| *arena.entry(stop as u32, tour));
+        route.entries.splice(1..1, given);
+        let possible = route.settle(problem, arena);
+        route.count(problem);
+        let within = route.metres <= limits.max_metres && route.cost <= limits.budget;
+        (possible && within).then_some(route)
+    }
+
     /// Works out all times and sums again; false when the tour cannot happen.
     pub(super) fn settle(&mut self, problem: &Problem, arena: &Arena) -> bool {
         let last = self.entries.len() - 1;

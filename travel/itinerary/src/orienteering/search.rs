@@ -7,8 +7,8 @@ use fastrand::Rng;
 use super::{
     obstacle::{Left, obstacle},
     problem::{Problem, ProblemError},
-    recreate::{Order, Recreate},
-    route::{Arena, Entry, NONE, Timed},
+    recreate::Recreate,
+    route::{Arena, Entry, NONE, Route, Timed},
     ruin::{Neighbours, ruin},
     solution::{Solution, Value, free_stops},
 };
@@ -104,16 +104,10 @@ pub fn solve(
     })
 }
 
-/// Whether a tour can hold what it is given, all other tours aside.
-pub fn holds(problem: &Problem, tour: usize) -> bool {
-    let mut alone = problem.clone();
-    for (number, other) in alone.tours.iter_mut().enumerate() {
-        if number != tour {
-            other.given.clear();
-            (other.end, other.closes) = (other.start, other.opens);
-        }
-    }
-    alone.check().is_ok() && Solution::given(&alone, &Arena::new(&alone)).is_ok()
+/// Whether a tour can hold what it is given, all other tours aside. The problem must pass its check.
+pub(crate) fn holds(problem: &Problem, tour: usize) -> bool {
+    let route = Route::given(problem, &Arena::new(problem), tour);
+    route.is_some_and(|route| route.cost <= problem.budget)
 }
 
 struct Search<'a> {

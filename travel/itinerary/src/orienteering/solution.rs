@@ -34,18 +34,13 @@ impl Solution {
         let mut routes = Vec::with_capacity(problem.tours.len());
         let mut cost = 0;
         for (number, tour) in problem.tours.iter().enumerate() {
-            let mut route = Route::empty(problem, arena, number);
-            for (index, &stop) in tour.given.iter().enumerate() {
-                route.entries.insert(index + 1, *arena.entry(stop as u32, number));
+            let route = Route::given(problem, arena, number)
+                .filter(|route| cost + route.cost <= problem.budget)
+                .ok_or(ProblemError::Given { tour: number })?;
+            for &stop in &tour.given {
                 holder[stop] = number as u32;
             }
-            let possible = route.settle(problem, arena);
-            route.count(problem);
-            let within = route.metres <= tour.max_metres && route.cost <= tour.budget;
             cost += route.cost;
-            if !possible || !within || cost > problem.budget {
-                return Err(ProblemError::Given { tour: number });
-            }
             routes.push(route);
         }
         Ok(Self { routes, holder, cost })
