@@ -5,3 +5,4 @@ pub mod orienteering;
 pub mod planner;
 pub mod synthetic;
 pub mod trip;
+pub mod validator;
