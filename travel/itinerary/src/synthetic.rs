@@ -79,7 +79,8 @@ impl City {
             places.push(self.place(number, &districts, size.days, two_areas)?);
         }
         let events = self.events(&days, &places, &districts)?;
-        let fixed: BTreeSet<PlaceId> = events.iter().filter_map(|event| event.place.clone()).collect();
+        let fixed: BTreeSet<PlaceId> =
+            events.iter().filter_map(|event| event.place.clone()).collect();
         let mut wish = |most: usize, except: &BTreeSet<PlaceId>| -> BTreeSet<PlaceId> {
             let count = if places.is_empty() { 0 } else { self.rng.usize(0..=most) };
             let picks = (0..count).map(|_| places[self.rng.usize(..places.len())].id.clone());
@@ -94,7 +95,8 @@ impl City {
         let poor = self.chance(40);
         let picky = self.chance(10);
         let needs = if picky { BTreeSet::from([Tag::new("wheelchair")?]) } else { BTreeSet::new() };
-        let diet = if self.chance(15) { BTreeSet::from([Tag::new("vegan")?]) } else { BTreeSet::new() };
+        let diet =
+            if self.chance(15) { BTreeSet::from([Tag::new("vegan")?]) } else { BTreeSet::new() };
         Ok(Trip {
             travel: self.travel(if car { Mode::Car } else { Mode::Transit }),
             max_walk: walkers.then(|| Metres(self.rng.u32(1_000..12_000))),
@@ -189,7 +191,9 @@ impl City {
         }
         let mut serves = BTreeSet::new();
         if eats {
-            serves.insert([MealKind::Breakfast, MealKind::Lunch, MealKind::Dinner][self.rng.usize(..3)]);
+            serves.insert(
+                [MealKind::Breakfast, MealKind::Lunch, MealKind::Dinner][self.rng.usize(..3)],
+            );
             serves.insert(MealKind::Lunch);
         }
         let area = (areas && self.chance(90)).then(|| Area(self.rng.u32(..2)));
@@ -229,7 +233,8 @@ impl City {
             return Hours::Days((0..days).map(|_| open(&mut self.rng)).collect());
         }
         let closed = self.rng.usize(..10);
-        let week = std::array::from_fn(|day| if day == closed { Vec::new() } else { spans.clone() });
+        let week =
+            std::array::from_fn(|day| if day == closed { Vec::new() } else { spans.clone() });
         Hours::Weekly { days: week, exceptions: BTreeMap::new() }
     }
 
@@ -277,7 +282,11 @@ impl City {
             }
             // One walks 75 m in a minute; beyond 1.5 km something faster takes 200 m, and some waiting.
             Some(if metres <= 1_500 {
-                Leg { minutes: metres.div_ceil(75) as i32, metres: Metres(metres), mode: Mode::Walk }
+                Leg {
+                    minutes: metres.div_ceil(75) as i32,
+                    metres: Metres(metres),
+                    mode: Mode::Walk,
+                }
             } else {
                 let waiting = rng.i32(3..=8);
                 let minutes = metres.div_ceil(200) as i32 + waiting;

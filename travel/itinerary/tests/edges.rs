@@ -239,8 +239,7 @@ fn the_later_of_two_events_that_overlap_is_reported_and_the_earlier_kept() {
 #[test]
 fn events_back_to_back_are_both_kept_and_one_outside_the_day_is_not() {
     let mut trip = trip(Vec::new());
-    trip.events =
-        vec![event("one", 600, 660), event("two", 660, 700), event("night", 1255, 1300)];
+    trip.events = vec![event("one", 600, 660), event("two", 660, 700), event("night", 1255, 1300)];
     let plan = planned(&trip);
     let night = Item::Event { id: EventId::new("night").unwrap() };
     assert_eq!(plan.unplaced.len(), 1);
@@ -321,7 +320,7 @@ fn full_days_say_what_they_are_full_of() {
     assert_eq!(plan.totals.visits, 1);
     assert!(plan.unplaced.iter().all(|unplaced| unplaced.reason == Reason::TooMuchWalking));
 
-    trip.days[0].end = Minute(590);
+    trip.days[0].end = Minute(600);
     let plan = planned(&trip);
     assert_eq!(plan.totals.visits, 1);
     assert!(plan.unplaced.iter().all(|unplaced| unplaced.reason == Reason::NoRoom));
@@ -369,7 +368,9 @@ fn a_lunch_that_events_leave_no_time_for_is_reported() {
 fn a_bar_that_is_open_past_midnight_is_visited_past_midnight() {
     let mut bar = place("bar", 1, 60);
     bar.hours = Hours::Weekly {
-        days: std::array::from_fn(|day| if day == 2 { vec![Span::new(1410, 1560)] } else { vec![] }),
+        days: std::array::from_fn(
+            |day| if day == 2 { vec![Span::new(1410, 1560)] } else { vec![] },
+        ),
         exceptions: std::collections::BTreeMap::new(),
     };
     // A Wednesday that ends at two in the night.

@@ -9,8 +9,7 @@ use mercurious_itinerary::orienteering::{
 
 fn problem(seed: u64, count: usize, tours: usize) -> Problem {
     let mut rng = Rng::with_seed(seed);
-    let points: Vec<(i32, i32)> =
-        (0..=count).map(|_| (rng.i32(0..100), rng.i32(0..100))).collect();
+    let points: Vec<(i32, i32)> = (0..=count).map(|_| (rng.i32(0..100), rng.i32(0..100))).collect();
     let times = points
         .iter()
         .flat_map(|a| points.iter().map(move |b| (a.0 - b.0).abs() + (a.1 - b.1).abs()))
@@ -82,8 +81,7 @@ fn exact(problem: &Problem, tour: usize, used: u32, cost: i64, state: (usize, i3
         let Some(window) = window else { continue };
         let depart = arrival.max(window.opens) + stop.service;
         let used = used | (1 << number);
-        let rest =
-            exact(problem, tour, used, cost + stop.cost, (stop.location, depart, held + 1));
+        let rest = exact(problem, tour, used, cost + stop.cost, (stop.location, depart, held + 1));
         best = best.max(rest.saturating_add(stop.score));
     }
     best

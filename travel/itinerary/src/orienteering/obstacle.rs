@@ -113,9 +113,9 @@ fn in_tour(
 
 fn full(problem: &Problem, route: &Route, stop: &Stop) -> bool {
     stop.counted
-        && stop.category.is_some_and(|category| {
-            usize::from(route.categories[category]) >= problem.category_cap
-        })
+        && stop
+            .category
+            .is_some_and(|category| usize::from(route.categories[category]) >= problem.category_cap)
 }
 
 fn positions(

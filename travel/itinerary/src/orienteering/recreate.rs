@@ -152,7 +152,14 @@ impl Recreate {
                     let instead = problem.stops[floating.stop as usize].cost;
                     let Some(entry) = arena.server(stop, floating, tour) else { continue };
                     if solution.affords(problem, stop, tour, instead) {
-                        self.consider(problem, arena, &entry, (tour, after, room), solution, &mut best);
+                        self.consider(
+                            problem,
+                            arena,
+                            &entry,
+                            (tour, after, room),
+                            solution,
+                            &mut best,
+                        );
                     }
                 }
                 continue;
@@ -202,7 +209,14 @@ impl Recreate {
 }
 
 /// The entry that `stop` has in `tour` after the entry with the index `after`.
-fn entry_for(problem: &Problem, arena: &Arena, stop: u32, solution: &Solution, tour: usize, after: usize) -> Option<Entry> {
+fn entry_for(
+    problem: &Problem,
+    arena: &Arena,
+    stop: u32,
+    solution: &Solution,
+    tour: usize,
+    after: usize,
+) -> Option<Entry> {
     match problem.stops[stop as usize].role {
         Role::Server => arena.server(stop, &solution.routes[tour].entries[after + 1], tour),
         _ => Some(*arena.entry(stop, tour)),

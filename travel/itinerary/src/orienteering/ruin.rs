@@ -76,7 +76,8 @@ pub(super) fn ruin(
         let inner = entries.len() - 2;
         let length = rng.usize(1..=longest.min(inner));
         // A split string keeps `kept` stops somewhere in its middle.
-        let kept = if length > 1 && rng.bool() { rng.usize(0..=(inner - length).min(length)) } else { 0 };
+        let kept =
+            if length > 1 && rng.bool() { rng.usize(0..=(inner - length).min(length)) } else { 0 };
         let span = length + kept;
         let first = at.saturating_sub(span - 1).max(1);
         let last = at.min(inner + 1 - span).max(first);

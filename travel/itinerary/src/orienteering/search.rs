@@ -81,7 +81,8 @@ pub fn solve(
         neighbours: Neighbours::new(problem, &free),
         rng: Rng::with_seed(settings.seed),
         recreate: Recreate::default(),
-        heat: median(free.iter().map(|&stop| problem.stops[stop as usize].score)).max(1) * HEAT / 100,
+        heat: median(free.iter().map(|&stop| problem.stops[stop as usize].score)).max(1) * HEAT
+            / 100,
         rounds: 0,
     };
     let (mut best, interrupted) = search.run(&given, settings.effort, report);

@@ -232,7 +232,8 @@ fn excluded(trip: &Trip, place: &Place) -> Option<Reason> {
     if trip.avoid.contains(&place.id) {
         return Some(Reason::Avoided);
     }
-    let other_area = |day: &Day| day.area.is_some() && place.area.is_some() && day.area != place.area;
+    let other_area =
+        |day: &Day| day.area.is_some() && place.area.is_some() && day.area != place.area;
     if !trip.days.is_empty() && trip.days.iter().all(other_area) {
         return Some(Reason::OtherArea);
     }

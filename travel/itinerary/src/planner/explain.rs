@@ -6,7 +6,7 @@ use super::compile::{Compiled, Meaning};
 use crate::{
     itinerary::{Item, Reason, Unplaced},
     orienteering::{Obstacle, Outcome},
-    trip::{PlaceId, Place},
+    trip::{Place, PlaceId},
 };
 
 /// What is not in the plan: events and meals that were refused, then places in the trip's order, then

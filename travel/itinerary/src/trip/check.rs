@@ -257,7 +257,8 @@ impl Faults<'_> {
                 }
                 super::Hours::Days(days) => {
                     if days.len() != self.trip.days.len() {
-                        let message = format!("{} days of hours for {}", days.len(), self.trip.days.len());
+                        let message =
+                            format!("{} days of hours for {}", days.len(), self.trip.days.len());
                         self.add(field("hours"), FaultCode::Length, message);
                     }
                     for spans in days.iter().take(limits::DAYS) {
@@ -277,7 +278,11 @@ impl Faults<'_> {
                 self.add(field("id"), FaultCode::Duplicate, format!("{} is there twice", event.id));
             }
             if event.day >= self.trip.days.len() {
-                self.add(field("day"), FaultCode::Unknown, format!("there is no day {}", event.day));
+                self.add(
+                    field("day"),
+                    FaultCode::Unknown,
+                    format!("there is no day {}", event.day),
+                );
             }
             self.within(field("start"), i64::from(event.start.0), i64::from(limits::MINUTE));
             self.within(field("end"), i64::from(event.end.0), i64::from(limits::MINUTE));

@@ -107,7 +107,8 @@ mod tests {
 
     fn weekly(hours: [&[(i32, i32)]; 7]) -> Hours {
         Hours::Weekly {
-            days: hours.map(|day| day.iter().map(|&(opens, closes)| Span::new(opens, closes)).collect()),
+            days: hours
+                .map(|day| day.iter().map(|&(opens, closes)| Span::new(opens, closes)).collect()),
             exceptions: BTreeMap::new(),
         }
     }

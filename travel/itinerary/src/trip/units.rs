@@ -100,7 +100,11 @@ fn name(what: &'static str, text: &str) -> Result<(), TextError> {
 
 fn currency(what: &'static str, text: &str) -> Result<(), TextError> {
     let right = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-    if right { Ok(()) } else { Err(TextError::Shape { what, shape: "three capital letters (ISO 4217)" }) }
+    if right {
+        Ok(())
+    } else {
+        Err(TextError::Shape { what, shape: "three capital letters (ISO 4217)" })
+    }
 }
 
 fn language(what: &'static str, text: &str) -> Result<(), TextError> {

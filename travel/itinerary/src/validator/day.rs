@@ -91,10 +91,12 @@ fn what(facts: &Facts<'_>, number: usize, day: &Day, slot: &Slot, report: &mut R
                 None => report.add(Rule::UnknownMeal, format!("no {meal:?} is asked for")),
                 Some(plan) => {
                     if length < i64::from(plan.minutes) {
-                        report.add(Rule::TooShort, format!("a {meal:?} of {} minutes", plan.minutes));
+                        report
+                            .add(Rule::TooShort, format!("a {meal:?} of {} minutes", plan.minutes));
                     }
                     if !(plan.opens..=plan.closes).contains(&slot.start) {
-                        let message = format!("it begins between {} and {}", plan.opens, plan.closes);
+                        let message =
+                            format!("it begins between {} and {}", plan.opens, plan.closes);
                         report.add(Rule::MealOutsideWindow, message);
                     }
                 }

@@ -115,7 +115,8 @@ impl Walker {
                 let message = format!("the way takes {needed} minutes, and there are {free}");
                 report.add(Rule::TooLittleTravelTime, message);
             } else if free < needed + slack {
-                let message = format!("{slack} minutes to spare are asked for, not {}", free - needed);
+                let message =
+                    format!("{slack} minutes to spare are asked for, not {}", free - needed);
                 report.add(Rule::TooLittleSlack, message);
             }
         }
