@@ -5,14 +5,16 @@
 //! optimum for one tour. It prints the gap for one tour and the share of the total score for `v` tours.
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
 
+mod measure;
+
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    time::Instant,
 };
 
 use anyhow::{Context as _, ensure};
+use measure::measured;
 use mercurious_itinerary::orienteering::{Problem, Role, Settings, Stop, Tour, Window, solve};
 
 struct Instance {
@@ -22,7 +24,6 @@ struct Instance {
     optimum: Option<i64>,
 }
 
-/// A run's score and its milliseconds: of this thread on a core where Linux tells, else by the clock.
 struct Run {
     score: i64,
     milliseconds: f64,
@@ -90,20 +91,9 @@ fn measure(instances: &[Instance], settings: Settings, each: bool) -> anyhow::Re
 }
 
 fn run(problem: &Problem, settings: Settings) -> anyhow::Result<Run> {
-    let (clock, begun) = (Instant::now(), on_core());
-    let outcome = solve(problem, &settings, &mut |_| ControlFlow::Continue(()))?;
-    let by_clock = clock.elapsed().as_secs_f64() * 1000.0;
-    let milliseconds = match (begun, on_core()) {
-        (Some(begun), Some(ended)) => ended - begun,
-        _ => by_clock,
-    };
-    Ok(Run { score: outcome.score, milliseconds })
-}
-
-/// Milliseconds that this thread has had a core for.
-fn on_core() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(text.split_whitespace().next()?.parse::<f64>().ok()? / 1e6)
+    let (outcome, milliseconds) =
+        measured(|| solve(problem, &settings, &mut |_| ControlFlow::Continue(())));
+    Ok(Run { score: outcome?.score, milliseconds })
 }
 
 fn with_tours(problem: &Problem, count: usize) -> Problem {

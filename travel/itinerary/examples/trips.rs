@@ -3,9 +3,12 @@
 //! `trips [COUNT [FIRST_SEED]]` plans COUNT trips (5000) and fails on the first violation.
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
 
-use std::{ops::ControlFlow, time::Instant};
+mod measure;
+
+use std::ops::ControlFlow;
 
 use anyhow::{Context as _, ensure};
+use measure::measured;
 use mercurious_itinerary::{
     planner::{Request, plan},
     synthetic::{Size, any_trip, trip},
@@ -33,25 +36,14 @@ fn main() -> anyhow::Result<()> {
     println!("{count} trips, {visits} visits, {slots} slots, {unplaced} unplaced: no violation");
     for seed in 1..=5 {
         let trip = trip(seed, Size { days: 5, places: 200 })?;
-        let (clock, begun) = (Instant::now(), on_core());
-        let plan = plan(&trip, &Request { seed, ..Request::default() }, &mut |_| {
-            ControlFlow::Continue(())
-        })?;
-        let by_clock = clock.elapsed().as_secs_f64() * 1000.0;
-        let milliseconds = match (begun, on_core()) {
-            (Some(begun), Some(ended)) => ended - begun,
-            _ => by_clock,
-        };
+        let request = Request { seed, ..Request::default() };
+        let (plan, milliseconds) =
+            measured(|| plan(&trip, &request, &mut |_| ControlFlow::Continue(())));
+        let plan = plan?;
         println!(
             "5 days, 200 places, seed {seed}: {} visits in {milliseconds:.1} ms, {} rounds",
             plan.itinerary.totals.visits, plan.rounds
         );
     }
     Ok(())
-}
-
-/// Milliseconds that this thread has had a core for.
-fn on_core() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(text.split_whitespace().next()?.parse::<f64>().ok()? / 1e6)
 }

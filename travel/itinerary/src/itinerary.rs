@@ -6,7 +6,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::trip::{
-    Category, Currency, EventId, Language, MealKind, Metres, Minute, Mode, Money, PlaceId, Spot,
+    Category, Currency, EventId, Language, MealKind, Metres, Minute, Mode, Money, Place, PlaceId,
+    Spot,
 };
 
 /// The version of this shape.
@@ -142,6 +143,18 @@ pub struct PlaceRef {
     pub source: String,
     /// The licence they are under.
     pub licence: String,
+}
+
+impl From<&Place> for PlaceRef {
+    fn from(place: &Place) -> Self {
+        Self {
+            id: place.id.clone(),
+            name: place.name.clone(),
+            category: place.category.clone(),
+            source: place.source.clone(),
+            licence: place.licence.clone(),
+        }
+    }
 }
 
 /// Sums.

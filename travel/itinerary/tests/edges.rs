@@ -1,4 +1,5 @@
 //! Trips at the edge of what makes sense get a clear answer.
+#![expect(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
@@ -462,4 +463,12 @@ fn names_of_any_script_are_taken_and_control_characters_are_not() {
     assert!(Currency::new("euro").is_err());
     assert!(Language::new("zh-Hant-TW").is_ok());
     assert!(Language::new("e").is_err());
+}
+
+#[test]
+fn the_largest_trip_is_planned_too() {
+    let size = synthetic::Size { days: limits::DAYS, places: limits::PLACES };
+    let trip = synthetic::trip(1, size).unwrap();
+    let plan = planned(&trip);
+    assert!(plan.totals.visits > 30, "{}", plan.totals.visits);
 }

@@ -1,4 +1,5 @@
 //! What is planned keeps every rule.
+#![expect(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
 use std::ops::ControlFlow;
 

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use super::{
     problem::{Problem, Role},
     route::{Arena, Entry, Insertion, NONE},
-    solution::Solution,
+    solution::{Ground, Solution},
 };
 
 /// One position in this many is overlooked, so that the same ruin is not always filled the same way.
@@ -37,20 +37,19 @@ impl Recreate {
     /// Puts what fits of `free` into `solution`; adds the tours that changed to `touched`.
     pub(super) fn fill(
         &mut self,
-        problem: &Problem,
-        arena: &Arena,
-        free: &[u32],
+        ground: &Ground<'_>,
         rng: &mut Rng,
         solution: &mut Solution,
         touched: &mut Vec<usize>,
     ) {
+        let Ground { problem, arena, .. } = *ground;
         let order = match rng.u32(..16) {
             0..4 => Order::Random,
             4..8 => Order::Score,
             8..14 => Order::Ratio,
             _ => Order::Closing,
         };
-        self.offer(problem, arena, free, rng, solution, order);
+        self.offer(ground, rng, solution, order);
         for index in 0..self.offers.len() {
             let stop = self.offers[index].1;
             let found = self.best(problem, arena, stop, solution, Some(rng));
@@ -66,16 +65,11 @@ impl Recreate {
     }
 
     /// Puts in what still fits, overlooking nothing: after it, nothing that is left out would fit.
-    pub(super) fn fill_up(
-        &mut self,
-        problem: &Problem,
-        arena: &Arena,
-        free: &[u32],
-        solution: &mut Solution,
-    ) {
+    pub(super) fn fill_up(&mut self, ground: &Ground<'_>, solution: &mut Solution) {
+        let Ground { problem, arena, .. } = *ground;
         let mut rng = Rng::with_seed(0);
         loop {
-            self.offer(problem, arena, free, &mut rng, solution, Order::Score);
+            self.offer(ground, &mut rng, solution, Order::Score);
             let mut any = false;
             for index in 0..self.offers.len() {
                 let stop = self.offers[index].1;
@@ -93,15 +87,8 @@ impl Recreate {
     }
 
     /// Lists what would fit, in the order in which it is to be offered.
-    fn offer(
-        &mut self,
-        problem: &Problem,
-        arena: &Arena,
-        free: &[u32],
-        rng: &mut Rng,
-        solution: &Solution,
-        order: Order,
-    ) {
+    fn offer(&mut self, ground: &Ground<'_>, rng: &mut Rng, solution: &Solution, order: Order) {
+        let Ground { problem, arena, free } = *ground;
         self.offers.clear();
         for &stop in free {
             if solution.holder[stop as usize] != NONE {
@@ -152,14 +139,7 @@ impl Recreate {
                     let instead = problem.stops[floating.stop as usize].cost;
                     let Some(entry) = arena.server(stop, floating, tour) else { continue };
                     if solution.affords(problem, stop, tour, instead) {
-                        self.consider(
-                            problem,
-                            arena,
-                            &entry,
-                            (tour, after, room),
-                            solution,
-                            &mut best,
-                        );
+                        consider(&mut best, route.judge(problem, arena, &entry, after), tour, room);
                     }
                 }
                 continue;
@@ -185,26 +165,23 @@ impl Recreate {
                     }
                     self.until_blink -= 1;
                 }
-                self.consider(problem, arena, entry, (tour, after, room), solution, &mut best);
+                consider(&mut best, route.judge(problem, arena, entry, after), tour, room);
             }
         }
         best
     }
+}
 
-    fn consider(
-        &mut self,
-        problem: &Problem,
-        arena: &Arena,
-        entry: &Entry,
-        (tour, after, room): (usize, usize, i64),
-        solution: &Solution,
-        best: &mut Option<(usize, Insertion)>,
-    ) {
-        let judged = solution.routes[tour].judge(problem, arena, entry, after);
-        let Some(insertion) = judged.filter(|insertion| insertion.metres <= room) else { return };
-        if best.is_none_or(|(_, known)| insertion.shift < known.shift) {
-            *best = Some((tour, insertion));
-        }
+/// Takes `found` for the best when it walks no further than `room` and costs less time.
+fn consider(
+    best: &mut Option<(usize, Insertion)>,
+    found: Option<Insertion>,
+    tour: usize,
+    room: i64,
+) {
+    let Some(insertion) = found.filter(|insertion| insertion.metres <= room) else { return };
+    if best.is_none_or(|(_, known)| insertion.shift < known.shift) {
+        *best = Some((tour, insertion));
     }
 }
 

@@ -4,8 +4,8 @@ use fastrand::Rng;
 
 use super::{
     problem::Problem,
-    route::{Arena, NONE},
-    solution::Solution,
+    route::NONE,
+    solution::{Ground, Solution},
 };
 
 /// The longest string that is taken out of one tour.
@@ -46,14 +46,13 @@ impl Neighbours {
 
 /// Takes strings of stops near a random one out of `solution`; says from which tours in `touched`.
 pub(super) fn ruin(
-    problem: &Problem,
-    arena: &Arena,
+    ground: &Ground<'_>,
     neighbours: &Neighbours,
-    free: &[u32],
     rng: &mut Rng,
     solution: &mut Solution,
     touched: &mut Vec<usize>,
 ) {
+    let Ground { problem, arena, free } = *ground;
     touched.clear();
     let held: usize = solution.routes.iter().map(|route| route.entries.len() - 2).sum();
     let used = solution.routes.iter().filter(|route| route.entries.len() > 2).count().max(1);

@@ -10,7 +10,7 @@ use super::{
     recreate::Recreate,
     route::{Arena, Entry, NONE, Route, Timed},
     ruin::{Neighbours, ruin},
-    solution::{Solution, Value, free_stops},
+    solution::{Ground, Solution, Value, free_stops},
 };
 
 /// How to search.
@@ -74,10 +74,9 @@ pub fn solve(
     let arena = Arena::new(problem);
     let given = Solution::given(problem, &arena)?;
     let free = free_stops(problem, &arena);
+    let ground = Ground { problem, arena: &arena, free: &free };
     let mut search = Search {
-        problem,
-        arena: &arena,
-        free: &free,
+        ground,
         neighbours: Neighbours::new(problem, &free),
         rng: Rng::with_seed(settings.seed),
         recreate: Recreate::default(),
@@ -86,7 +85,7 @@ pub fn solve(
         rounds: 0,
     };
     let (mut best, interrupted) = search.run(&given, settings.effort, report);
-    search.recreate.fill_up(problem, &arena, &free, &mut best);
+    search.recreate.fill_up(&ground, &mut best);
     let left = free
         .iter()
         .filter(|&&stop| best.holder[stop as usize] == NONE)
@@ -112,9 +111,7 @@ pub(crate) fn holds(problem: &Problem, tour: usize) -> bool {
 }
 
 struct Search<'a> {
-    problem: &'a Problem,
-    arena: &'a Arena,
-    free: &'a [u32],
+    ground: Ground<'a>,
     neighbours: Neighbours,
     rng: Rng,
     recreate: Recreate,
@@ -130,12 +127,13 @@ impl Search<'_> {
         effort: u64,
         report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> (Solution, bool) {
-        let (problem, arena, free) = (self.problem, self.arena, self.free);
+        let ground = self.ground;
+        let Ground { problem, free, .. } = ground;
         let all: i64 = free.iter().map(|&stop| problem.stops[stop as usize].score).sum();
         let goal = all + given.value().score;
         let mut touched = Vec::new();
         let mut current = given.clone();
-        self.recreate.fill(problem, arena, free, &mut self.rng, &mut current, &mut touched);
+        self.recreate.fill(&ground, &mut self.rng, &mut current, &mut touched);
         let mut best = current.clone();
         let mut trial = current.clone();
         let mut value = current.value();
@@ -158,8 +156,8 @@ impl Search<'_> {
             self.rounds += 1;
             // A round with nothing to look at is effort too: the search ends in any case.
             self.recreate.looked_at += 1;
-            ruin(problem, arena, &self.neighbours, free, &mut self.rng, &mut trial, &mut touched);
-            self.recreate.fill(problem, arena, free, &mut self.rng, &mut trial, &mut touched);
+            ruin(&ground, &self.neighbours, &mut self.rng, &mut trial, &mut touched);
+            self.recreate.fill(&ground, &mut self.rng, &mut trial, &mut touched);
             let found = trial.value();
             if !self.accepts(found, value, effort) {
                 trial.take_over(&current, &touched);

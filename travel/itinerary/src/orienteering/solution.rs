@@ -5,6 +5,15 @@ use super::{
     route::{Arena, Entry, Insertion, NONE, Route},
 };
 
+/// What a search stands on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) arena: &'a Arena,
+    /// The stops that it may take or leave.
+    pub(super) free: &'a [u32],
+}
+
 /// How good a set of tours is: score first, then as little time on the way as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Value {
@@ -113,10 +122,8 @@ impl Solution {
         taken: impl Fn(usize) -> bool,
     ) -> bool {
         let mut entries = Vec::with_capacity(self.routes[tour].entries.len());
-        let mut index = 0;
-        for entry in &self.routes[tour].entries {
+        for (index, entry) in self.routes[tour].entries.iter().enumerate() {
             let take = taken(index) && !entry.given;
-            index += 1;
             if !take {
                 entries.push(*entry);
             } else if entry.serving != NONE {

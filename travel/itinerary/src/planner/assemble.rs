@@ -7,7 +7,7 @@ use crate::{
         Unplaced, Warning, WarningCode,
     },
     orienteering::{Outcome, Timed},
-    trip::{Day, Metres, Minute, Money, Place, Spot, Trip},
+    trip::{Day, Metres, Minute, Money, Spot, Trip},
 };
 
 /// The itinerary that `outcome` stands for.
@@ -135,7 +135,7 @@ impl Writer<'_> {
                 let activity = Activity::Fixed {
                     event: event.id.clone(),
                     title: event.title.clone(),
-                    place: place.map(reference),
+                    place: place.map(PlaceRef::from),
                 };
                 (Some(event.spot), event.cost, "fixed", place, activity)
             }
@@ -147,9 +147,9 @@ impl Writer<'_> {
                 let meal = timed.serving.map(|stop| compiled.meanings[stop]);
                 let activity = match meal {
                     Some(Meaning::Meal { meal, .. }) => {
-                        Activity::Meal { meal: meal.kind, place: Some(reference(place)) }
+                        Activity::Meal { meal: meal.kind, place: Some(place.into()) }
                     }
-                    _ => Activity::Visit { place: reference(place) },
+                    _ => Activity::Visit { place: place.into() },
                 };
                 (Some(place.spot), place.cost, place.category.as_str(), Some(place), activity)
             }
@@ -173,15 +173,5 @@ impl Writer<'_> {
             });
         }
         self.slot(start, end, cost, activity);
-    }
-}
-
-fn reference(place: &Place) -> PlaceRef {
-    PlaceRef {
-        id: place.id.clone(),
-        name: place.name.clone(),
-        category: place.category.clone(),
-        source: place.source.clone(),
-        licence: place.licence.clone(),
     }
 }

@@ -124,13 +124,7 @@ pub(crate) fn way(start: i32, from: u32, to: u32) -> Slot {
 
 pub(crate) fn reference(trip: &Trip, name: &str) -> PlaceRef {
     let place = trip.places.iter().find(|place| place.id == id(name)).unwrap();
-    PlaceRef {
-        id: place.id.clone(),
-        name: place.name.clone(),
-        category: place.category.clone(),
-        source: place.source.clone(),
-        licence: place.licence.clone(),
-    }
+    place.into()
 }
 
 pub(crate) fn visit(trip: &Trip, name: &str, start: i32, end: i32) -> Slot {
