@@ -1,6 +1,6 @@
 //! Measures the planner's search on instances of the team orienteering problem with time windows.
 //!
-//! `toptw DIRECTORY [SEEDS [EFFORT]]` reads every `*.txt` in DIRECTORY (`k v N t`, a line that is skipped,
+//! `toptw DIRECTORY [SEEDS [EFFORT [FIRST_SEED]]]` reads every `*.txt` in DIRECTORY (`k v N t`, a line that is skipped,
 //! then `i x y service score f a list… opens closes`) and, beside it or in it, `optimum.json` with the known
 //! optimum for one tour. It prints the gap for one tour and the share of the total score for `v` tours.
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
@@ -31,12 +31,14 @@ struct Run {
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let directory = arguments.next().context("usage: toptw DIRECTORY [SEEDS [EFFORT]]")?;
+    let directory =
+        arguments.next().context("usage: toptw DIRECTORY [SEEDS [EFFORT [FIRST_SEED]]]")?;
     let seeds = number(arguments.next(), 1)?;
     let effort = number(arguments.next(), Settings::EFFORT)?;
+    let first = number(arguments.next(), 1)?;
     let instances = read_all(Path::new(&directory))?;
     println!("{} instances, effort {effort}", instances.len());
-    for seed in 1..=seeds {
+    for seed in first..first.saturating_add(seeds) {
         measure(&instances, Settings { seed, effort }, seeds == 1)?;
     }
     Ok(())

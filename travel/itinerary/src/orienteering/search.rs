@@ -62,7 +62,7 @@ pub struct Outcome {
 /// A report is made every this many rounds.
 const REPORT: u64 = 64;
 /// How much worse a round may leave the tours at the beginning, in hundredths of the median score.
-const HEAT: i64 = 200;
+const HEAT: i64 = 300;
 
 /// Searches for tours of the highest total score; `report` may end it at any time with the best so far.
 pub fn solve(
@@ -176,10 +176,11 @@ impl Search<'_> {
 
     /// Anything better, and what is worse by less than a random part of a threshold that falls to nothing.
     fn accepts(&mut self, found: Value, value: Value, effort: u64) -> bool {
-        let left = effort.saturating_sub(self.recreate.looked_at);
+        let left = i128::from(effort.saturating_sub(self.recreate.looked_at));
         let draw = self.rng.u32(..);
-        let part = i128::from(self.heat) * i128::from(left) * i128::from(draw);
-        let slack = part / i128::from(effort.max(1)) / (1 << 32);
+        // What is left, in parts of 2^20: squared, so that the end is long and cool.
+        let share = (left << 20) / i128::from(effort.max(1));
+        let slack = ((i128::from(self.heat) * share * share) >> 40) * i128::from(draw) >> 32;
         // No more than the heat, which is an `i64`.
         let bar = value.score - slack as i64;
         found.score > bar
