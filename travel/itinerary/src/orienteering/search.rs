@@ -180,7 +180,8 @@ impl Search<'_> {
         let draw = self.rng.u32(..);
         // What is left, in parts of 2^20: squared, so that the end is long and cool.
         let share = (left << 20) / i128::from(effort.max(1));
-        let slack = ((i128::from(self.heat) * share * share) >> 40) * i128::from(draw) >> 32;
+        let most = (i128::from(self.heat) * share * share) >> 40;
+        let slack = (most * i128::from(draw)) >> 32;
         // No more than the heat, which is an `i64`.
         let bar = value.score - slack as i64;
         found.score > bar
