@@ -97,7 +97,8 @@ fn bubblewrap(
     let io = |source| StartError::Io { action: "make a place to mount on", source };
     let place_of = |path: &str| Ok(Path::new("/").join(root.resolve(inside(path)?).map_err(io)?));
     command.arg("--bind").arg(root_of(&spec.directory)).arg("/");
-    command.args(["--proc", "/proc", "--dev", "/dev"]);
+    command.args(["--proc", "/proc"]);
+    devices(command, &spec.network);
     for path in &spec.scratch {
         command.args(["--perms", "0777", "--tmpfs"]).arg(place_of(path)?);
     }
@@ -135,6 +136,23 @@ fn bubblewrap(
     command.arg("--chdir").arg(workdir);
     command.arg("--").args(&spec.argv);
     Ok(())
+}
+
+/// For pseudo-terminals bubblewrap starts the program in a second user namespace, made while the relay is on its way
+/// into the first, which is the one that owns the network: a replica with a network of its own has none.
+fn devices(command: &mut Command, network: &ReplicaNetwork) {
+    if *network == ReplicaNetwork::Shared {
+        command.args(["--dev", "/dev"]);
+        return;
+    }
+    command.args(["--tmpfs", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]);
+    for device in ["null", "zero", "full", "random", "urandom", "tty"] {
+        let path = format!("/dev/{device}");
+        command.args(["--dev-bind-try", &path, &path]);
+    }
+    for (target, name) in [("", "fd"), ("/0", "stdin"), ("/1", "stdout"), ("/2", "stderr")] {
+        command.args(["--symlink", &format!("/proc/self/fd{target}"), &format!("/dev/{name}")]);
+    }
 }
 
 /// Runs a command in a replica that runs; `program` is the process of its own program.
