@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
             edges::check()?;
             // The program first: the tests start it.
             cargo(&["build", "--workspace", "--bins", "--examples", "--locked"])?;
-            cargo(&["test", "--workspace", "--locked"])
+            cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])
         }
     }
 }
