@@ -58,8 +58,7 @@ pub async fn look(
     let mut seen = round.seen;
     seen.complete = true;
     seen.prune();
-    let changed =
-        Seen { listed_at: None, ..seen.clone() } != Seen { listed_at: None, ..before.clone() };
+    let changed = seen.differs_from(before);
     Ok(Look { seen, changed })
 }
 

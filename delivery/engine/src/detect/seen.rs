@@ -40,6 +40,17 @@ impl Seen {
         self.unusable.retain(|digest, _| named.contains(digest));
     }
 
+    /// Whether a policy may choose differently: not for the time of a listing, nor for other words about a digest
+    /// that still cannot be deployed, which name the tag that happened to lead to it.
+    pub(super) fn differs_from(&self, before: &Self) -> bool {
+        let facts = |seen: &Self| Self {
+            listed_at: None,
+            unusable: seen.unusable.keys().map(|digest| (digest.clone(), String::new())).collect(),
+            ..seen.clone()
+        };
+        facts(self) != facts(before)
+    }
+
     /// Whether all is known of this digest that can be.
     pub(super) fn knows(&self, digest: &Digest) -> bool {
         self.releases.contains_key(digest) || self.unusable.contains_key(digest)

@@ -163,6 +163,35 @@ async fn an_unusable_newest_image_is_said_and_not_passed_over() {
 }
 
 #[tokio::test]
+async fn r12_an_older_build_that_finishes_later_does_not_win() {
+    let registry = FakeRegistry::default();
+    registry.push(&["sha-0a1b2c4", "latest"], 2);
+    let seen = poll(&registry, &Seen::default()).await;
+    // It takes `latest` with it.
+    registry.push(&["sha-0a1b2c3", "latest"], 1);
+    assert_eq!(chosen(&poll(&registry, &seen).await), "sha-0a1b2c4");
+}
+
+#[tokio::test]
+async fn r66_other_words_about_an_unusable_image_are_nothing_new() {
+    let registry = FakeRegistry::default();
+    let foreign = registry.push(&["latest", "sha-0a1b2c4"], 2);
+    let says = |words: &str| {
+        registry.unusable.lock().unwrap().insert(foreign.digest.clone(), words.into());
+    };
+    says("app@sha256 is only for linux/s390x");
+    let seen = poll(&registry, &Seen::default()).await;
+    says("app:sha-0a1b2c4@sha256 is only for linux/s390x");
+    let depth = LookDepth::Full { moved: BTreeSet::new() };
+    let again = look(&registry, &place(), &[policy()], &seen, depth, now()).await.unwrap();
+    assert!(!again.changed);
+    registry.unusable.lock().unwrap().clear();
+    let depth = LookDepth::Full { moved: BTreeSet::new() };
+    let usable = look(&registry, &place(), &[policy()], &again.seen, depth, now()).await.unwrap();
+    assert!(usable.changed);
+}
+
+#[tokio::test]
 async fn r05_a_policy_that_matches_nothing_is_an_error_that_says_so() {
     let registry = FakeRegistry::default();
     registry.push(&["main-0a1b2c3", "latest"], 1);
