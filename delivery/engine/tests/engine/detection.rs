@@ -79,16 +79,6 @@ async fn r04_hash_tags_are_ordered_by_time_not_alphabet() {
 }
 
 #[tokio::test]
-async fn r12_an_older_build_that_finishes_later_does_not_win() {
-    let registry = FakeRegistry::default();
-    registry.push(&["latest", "sha-0a1b2c4"], 4);
-    let seen = poll(&registry, &Seen::default()).await;
-    registry.push(&["latest", "sha-0a1b2c3"], 3);
-    let seen = poll(&registry, &seen).await;
-    assert_eq!(chosen(&seen), "sha-0a1b2c4");
-}
-
-#[tokio::test]
 async fn r08_the_same_tag_with_a_new_digest_is_a_change() {
     let registry = FakeRegistry::default();
     let first = registry.push(&["latest", "sha-0a1b2c3"], 1);
