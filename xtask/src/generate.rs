@@ -7,9 +7,11 @@ use anyhow::{Context as _, bail, ensure};
 use crate::{cargo_program, root};
 
 /// An example that prints a file, its package, and the file.
-const GENERATED: [(&str, &str, &str); 2] = [
+const GENERATED: [(&str, &str, &str); 4] = [
     ("openapi", "mercurious-api", "docs/openapi.json"),
     ("fields", "mercurious-manifests", "docs/manifests.md"),
+    ("autodeploy_crd", "mercurious-kubernetes", "deploy/mercurious/crds/autodeploys.yaml"),
+    ("flux_crds", "mercurious-kubernetes", "deploy/mercurious/crds/images/images.yaml"),
 ];
 
 #[derive(clap::Args)]

@@ -4,7 +4,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use mercurious_core::duration::Span;
 
-use crate::{example_server::ExampleServerArgs, failure::Exit};
+use crate::{
+    cluster_args::{ClusterArgs, EngineArgs},
+    example_server::ExampleServerArgs,
+    failure::Exit,
+};
 
 /// Keeps what runs in step with what was built: detect, decide, roll out, verify, roll back, hold.
 #[derive(Parser)]
@@ -28,6 +32,8 @@ pub(crate) struct Globals {
     /// Say only what went wrong
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     /// What is logged, as `info` or `mercurious=debug,warn`
     #[arg(long, global = true, env = "MERCURIOUS_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -70,12 +76,10 @@ pub(crate) enum Command {
     Images(ImagesArgs),
     /// Look at the registry now
     Scan { name: String },
-    /// Look at every registry now and wait until every rollout has ended
-    Sync {
-        /// How long to wait, as 90s or 15m
-        #[arg(long, value_name = "TIME", default_value = "15m")]
-        timeout: Span,
-    },
+    /// Look at every registry now and wait until every rollout has ended; in a cluster: one pass, as a CronJob makes it
+    Sync(SyncArgs),
+    /// Steer a cluster's workloads for as long as it runs
+    Controller(ControllerArgs),
     /// Deploy a release now: the newest, or the one named
     Deploy {
         name: String,
@@ -158,6 +162,26 @@ pub(crate) enum Command {
     /// A small server for the demo and for tests
     #[command(hide = true, disable_version_flag = true)]
     ExampleServer(ExampleServerArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct SyncArgs {
+    /// Only these auto-deploys
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// How long to wait, as 90s or 15m; what is waited for goes on
+    #[arg(long, value_name = "TIME", default_value = "14m")]
+    pub(crate) timeout: Span,
+}
+
+#[derive(Args)]
+pub(crate) struct ControllerArgs {
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// Where /health, /ready and /metrics are answered
+    #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
 }
 
 #[derive(Args)]

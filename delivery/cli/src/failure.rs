@@ -51,6 +51,10 @@ impl Failure {
         Self { exit: Exit::Usage, message: message.into(), hint: None }.into()
     }
 
+    pub(crate) fn late(message: impl Into<String>) -> anyhow::Error {
+        Self { exit: Exit::Late, message: message.into(), hint: None }.into()
+    }
+
     pub(crate) fn failed(message: impl Into<String>) -> anyhow::Error {
         Self { exit: Exit::Failed, message: message.into(), hint: None }.into()
     }

@@ -1,6 +1,7 @@
 //! The `mercurious` program: keeps what runs in step with what was built.
 
 mod cli;
+mod cluster_args;
 mod commands;
 mod example_server;
 mod failure;
@@ -39,19 +40,31 @@ fn main() -> ExitCode {
     mercurious_runtime::start_telemetry(&filter, mercurious_runtime::LogFormat::Text);
     // A second provider cannot be installed; the first is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = if commands::cluster::is_meant(&cli) {
+        // One thread: a pass every two minutes must cost next to nothing.
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&anyhow::Error::new(error).context("cannot start")),
     };
-    match runtime.block_on(run(cli)) {
+    let ended = runtime.block_on(run(cli));
+    // A name that is being looked up must not keep a pass from ending.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
+    let in_cluster = commands::cluster::is_meant(&cli);
     let globals = cli.globals;
     match cli.command {
+        Command::Controller(args) => commands::cluster::controller(args, &globals).await,
+        Command::Sync(args) if in_cluster => commands::cluster::sync(args, &globals).await,
         Command::Up(args) => commands::up::run(args, &globals).await,
         Command::Demo(args) => commands::demo::run(args).await,
         Command::Publish(args) => commands::publish::run(args, &globals).await,
@@ -59,6 +72,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Images(args) => commands::images::run(args, &globals).await,
         Command::Completions { shell } => commands::completions::run(shell),
         Command::ExampleServer(args) => example_server::run(args).await,
+        command if in_cluster => commands::cluster_apps::run(command, &globals).await,
         Command::Doctor(args) => commands::doctor::run(&args, &globals).await,
         command => commands::session::run(command, &globals).await,
     }

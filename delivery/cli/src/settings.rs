@@ -53,3 +53,17 @@ pub(crate) fn person() -> String {
         .find_map(variable)
         .map_or_else(|| "a person".to_owned(), |name| name.to_string_lossy().into_owned())
 }
+
+/// Whether this runs in a pod that may ask its cluster.
+pub(crate) fn is_in_cluster() -> bool {
+    variable("KUBERNETES_SERVICE_HOST").is_some()
+}
+
+/// What tells this engine from every other: the pod's or the machine's name, and the process.
+pub(crate) fn instance() -> String {
+    let host = variable("HOSTNAME")
+        .map(|name| name.to_string_lossy().into_owned())
+        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
+        .map_or_else(|| "unknown".to_owned(), |name| name.trim().to_owned());
+    format!("{host}_{}", std::process::id())
+}

@@ -1,15 +1,12 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use mercurious_core::resources::ObjectName;
 use mercurious_runtime::{Clock, Tasks};
-use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
     EngineHandle, Wishes,
-    handle::{AppSeat, RepositorySeat, Waiting},
     ports::{Checker, ImageSource, Notifier, Store, Workloads},
-    reconcile::Reconciler,
-    watch::{RepositoryState, Watcher},
+    seats::Seats,
 };
 
 /// The world, by role.
@@ -29,7 +26,7 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Why an engine could not start.
+/// Why an engine could not take up its wishes.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// An auto-deploy names a repository that is not wished for: `Wishes::new` never builds that.
@@ -49,58 +46,14 @@ pub struct Engine;
 
 impl Engine {
     /// Starts a watcher for each repository and a reconciler for each auto-deploy on these tasks; they end
-    /// when the tasks are stopped.
+    /// when the tasks are stopped, or when [`EngineHandle::update`] no longer names them.
     pub fn start(
         wishes: Wishes,
         ports: &Ports,
         tasks: &Tasks,
     ) -> Result<EngineHandle, EngineError> {
-        let mut repositories = BTreeMap::new();
-        for (name, wish) in wishes.repositories {
-            let (state, receiver) = watch::channel(RepositoryState::default());
-            // A hint that finds the queue full adds nothing: a full look is due anyway.
-            let (hints, hint_receiver) = mpsc::channel(64);
-            let seat = RepositorySeat {
-                place: wish.place.clone(),
-                suspended: wish.suspended,
-                state: receiver,
-                hints,
-            };
-            let watcher = Watcher {
-                wish,
-                ports: ports.clone(),
-                state,
-                hints: hint_receiver,
-                stopping: tasks.stopping(),
-            };
-            tasks.spawn_critical("watcher", watcher.run());
-            repositories.insert(name, seat);
-        }
-        let mut apps = BTreeMap::new();
-        for (name, wish) in wishes.auto_deploys {
-            let Some(repository) = repositories.get(&wish.repository) else {
-                return Err(EngineError::NoRepository {
-                    auto_deploy: name,
-                    repository: wish.repository,
-                });
-            };
-            let (view, view_receiver) = watch::channel(None);
-            let bell = Arc::new(Notify::new());
-            let waiting = Waiting::default();
-            let reconciler = Reconciler {
-                place: repository.place.clone(),
-                ports: ports.clone(),
-                repository: repository.state.clone(),
-                view,
-                bell: Arc::clone(&bell),
-                waiting: Arc::clone(&waiting),
-                tasks: tasks.clone(),
-                stopping: tasks.stopping(),
-                wish: wish.clone(),
-            };
-            tasks.spawn_critical("reconciler", reconciler.run());
-            apps.insert(name, AppSeat { wish, view: view_receiver, bell, waiting });
-        }
-        Ok(EngineHandle::new(apps, repositories, ports.clone()))
+        let handle = EngineHandle::new(Seats::new(ports.clone(), tasks.clone()));
+        handle.update(wishes)?;
+        Ok(handle)
     }
 }

@@ -1,7 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, PoisonError};
 
 use mercurious_core::{
     decide::{Ask, Request},
@@ -9,44 +6,21 @@ use mercurious_core::{
     resources::ObjectName,
     rollout::{Actor, RequestId},
 };
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::{
-    AuditEntry, AutoDeployView, DecisionView, Place, TagChoice, Wish,
+    AuditEntry, AutoDeployView, DecisionView, EngineError, Place, Rest, TagChoice, Wish, Wishes,
     detect::tag_choices,
-    engine::Ports,
     ports::{LogTail, LookError, StoreError},
+    seats::{AppSeat, RepositorySeat, Seats},
     verify::{Verification, verify},
-    watch::{Hint, RepositoryState},
+    watch::Hint,
 };
 
 /// What people may ask of a running engine. Clones share it.
 #[derive(Clone)]
 pub struct EngineHandle {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    apps: BTreeMap<ObjectName, AppSeat>,
-    repositories: BTreeMap<ObjectName, RepositorySeat>,
-    ports: Ports,
-}
-
-pub(crate) struct AppSeat {
-    pub(crate) wish: Wish,
-    pub(crate) view: watch::Receiver<Option<Arc<AutoDeployView>>>,
-    pub(crate) bell: Arc<Notify>,
-    pub(crate) waiting: Waiting,
-}
-
-/// Who waits for which request to be handled.
-pub(crate) type Waiting = Arc<Mutex<BTreeMap<RequestId, oneshot::Sender<DecisionView>>>>;
-
-pub(crate) struct RepositorySeat {
-    pub(crate) place: Place,
-    pub(crate) suspended: bool,
-    pub(crate) state: watch::Receiver<RepositoryState>,
-    pub(crate) hints: mpsc::Sender<Hint>,
+    seats: Arc<Seats>,
 }
 
 /// Why a person's wish could not be taken.
@@ -98,17 +72,19 @@ pub enum AskError {
 }
 
 impl EngineHandle {
-    pub(crate) fn new(
-        apps: BTreeMap<ObjectName, AppSeat>,
-        repositories: BTreeMap<ObjectName, RepositorySeat>,
-        ports: Ports,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { apps, repositories, ports }) }
+    pub(crate) fn new(seats: Seats) -> Self {
+        Self { seats: Arc::new(seats) }
+    }
+
+    /// Replaces all that is wished for. What is new is taken up, what changed is told, what is gone is left where
+    /// it is; everything else goes on undisturbed.
+    pub fn update(&self, wishes: Wishes) -> Result<(), EngineError> {
+        self.seats.update(wishes)
     }
 
     /// The names of all auto-deploys.
     pub fn names(&self) -> Vec<ObjectName> {
-        self.inner.apps.keys().cloned().collect()
+        self.seats.names()
     }
 
     /// Finds an auto-deploy by `namespace/name`, or by its name alone where that is unambiguous.
@@ -117,8 +93,7 @@ impl EngineHandle {
             Some((namespace, rest)) => name.namespace == namespace && name.name == rest,
             None => name.name == text,
         };
-        let mut candidates: Vec<ObjectName> =
-            self.inner.apps.keys().filter(fits).cloned().collect();
+        let mut candidates: Vec<ObjectName> = self.names().iter().filter(fits).cloned().collect();
         match candidates.len() {
             0 => Err(AskError::NoAutoDeploy { name: text.to_owned(), known: self.names() }),
             1 => Ok(candidates.remove(0)),
@@ -128,9 +103,14 @@ impl EngineHandle {
 
     /// All auto-deploys as they are now, waiting for the first decision about each.
     pub async fn list(&self) -> Result<Vec<Arc<AutoDeployView>>, AskError> {
-        let mut views = Vec::with_capacity(self.inner.apps.len());
-        for name in self.inner.apps.keys() {
-            views.push(self.show(name).await?);
+        let mut views = Vec::new();
+        for name in self.names() {
+            match self.show(&name).await {
+                Ok(view) => views.push(view),
+                // Gone since it was named.
+                Err(AskError::NoAutoDeploy { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(views)
     }
@@ -138,7 +118,7 @@ impl EngineHandle {
     /// One auto-deploy as it is now, waiting for the first decision about it.
     pub async fn show(&self, name: &ObjectName) -> Result<Arc<AutoDeployView>, AskError> {
         let mut view = self.seat(name)?.view.clone();
-        let ready = view.wait_for(Option::is_some).await.map_err(|_| AskError::Stopping)?;
+        let ready = view.wait_for(Option::is_some).await.map_err(|_| self.gone(name))?;
         ready.clone().ok_or(AskError::Stopping)
     }
 
@@ -147,19 +127,31 @@ impl EngineHandle {
         &self,
         name: &ObjectName,
     ) -> Result<watch::Receiver<Option<Arc<AutoDeployView>>>, AskError> {
-        Ok(self.seat(name)?.view.clone())
+        Ok(self.seat(name)?.view)
+    }
+
+    /// Says that people may have asked something of an auto-deploy by way of the store.
+    pub fn ring(&self, name: &ObjectName) {
+        if let Some(seat) = self.seats.app(name) {
+            seat.bell.notify_one();
+        }
+    }
+
+    /// What the reconciler of an auto-deploy does between two steps.
+    pub fn rest(&self, name: &ObjectName) -> Result<watch::Receiver<Rest>, AskError> {
+        Ok(self.seat(name)?.rest)
     }
 
     /// Every tag of the repository, with the reason why it was chosen or not.
     pub fn tag_choices(&self, name: &ObjectName) -> Result<Vec<TagChoice>, AskError> {
         let seat = self.seat(name)?;
-        let repository = self.repository(seat)?;
+        let repository = self.repository(&seat)?;
         Ok(tag_choices(&seat.wish.policy, &repository.state.borrow().seen))
     }
 
     /// What was understood of the auto-deploy.
-    pub fn wish(&self, name: &ObjectName) -> Result<&Wish, AskError> {
-        Ok(&self.seat(name)?.wish)
+    pub fn wish(&self, name: &ObjectName) -> Result<Arc<Wish>, AskError> {
+        Ok(self.seat(name)?.wish)
     }
 
     /// Writes a request down and rings for it. The receiver hears the decision that handled it.
@@ -170,13 +162,13 @@ impl EngineHandle {
         by: Actor,
     ) -> Result<(RequestId, oneshot::Receiver<DecisionView>), AskError> {
         let seat = self.seat(name)?;
-        let at = self.inner.ports.clock.now();
+        let at = self.seats.ports().clock.now();
         let id = RequestId(format!("{}-{:08x}", at.as_millisecond(), fastrand::u32(..)));
         let request = Request { id: id.clone(), ask, by, at };
         let (sender, receiver) = oneshot::channel();
         let waiting = || seat.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting().insert(id.clone(), sender);
-        if let Err(error) = self.inner.ports.store.add_request(name, &request).await {
+        if let Err(error) = self.seats.ports().store.add_request(name, &request).await {
             waiting().remove(&id);
             return Err(AskError::Store(error));
         }
@@ -187,22 +179,22 @@ impl EngineHandle {
     /// The newest lines of all replicas, those that crashed or were replaced included, and those to come.
     pub async fn log_tail(&self, name: &ObjectName, limit: usize) -> Result<LogTail, AskError> {
         let seat = self.seat(name)?;
-        Ok(self.inner.ports.workloads.log_tail(&seat.wish.target, limit).await)
+        Ok(self.seats.ports().workloads.log_tail(&seat.wish.target, limit).await)
     }
 
     /// Goes through the checklist of a deployment, asking the registry, the replicas and the checks now.
     pub async fn verify(&self, name: &ObjectName) -> Result<Verification, AskError> {
         let view = self.show(name).await?;
         let seat = self.seat(name)?;
-        let repository = self.repository(seat)?;
+        let repository = self.repository(&seat)?;
         let seen = Arc::clone(&repository.state.borrow().seen);
-        Ok(verify(&seat.wish, &repository.place, &view, &seen, &self.inner.ports).await)
+        Ok(verify(&seat.wish, &repository.place, &view, &seen, self.seats.ports()).await)
     }
 
     /// Suspends an auto-deploy, or lets it go on.
     pub async fn suspend(&self, name: &ObjectName, suspended: bool) -> Result<(), AskError> {
         let seat = self.seat(name)?;
-        self.inner.ports.store.set_suspended(name, suspended).await.map_err(AskError::Store)?;
+        self.seats.ports().store.set_suspended(name, suspended).await.map_err(AskError::Store)?;
         seat.bell.notify_one();
         Ok(())
     }
@@ -210,7 +202,7 @@ impl EngineHandle {
     /// Looks at the auto-deploy's repository now and waits for the answer, the view that follows included.
     pub async fn scan(&self, name: &ObjectName) -> Result<Arc<AutoDeployView>, AskError> {
         let seat = self.seat(name)?;
-        let repository = self.repository(seat)?;
+        let repository = self.repository(&seat)?;
         if repository.suspended {
             return self.show(name).await;
         }
@@ -229,7 +221,7 @@ impl EngineHandle {
 
     /// Says that a tag moved in the registry: a hint, looked into by everybody who watches that repository.
     pub fn hint(&self, host: Option<&str>, path: &str, tag: Option<&Tag>) {
-        for seat in self.inner.repositories.values() {
+        for seat in self.seats.repositories() {
             let repository = &seat.place.repository;
             if repository.path() == path && host.is_none_or(|host| repository.host() == host) {
                 // A full queue means that a full look is due anyway.
@@ -244,13 +236,13 @@ impl EngineHandle {
         name: Option<&ObjectName>,
         limit: usize,
     ) -> Result<Vec<AuditEntry>, AskError> {
-        self.inner.ports.store.audit(name, limit).await.map_err(AskError::Store)
+        self.seats.ports().store.audit(name, limit).await.map_err(AskError::Store)
     }
 
     /// Finds a release by tag, commit, digest (each may be shortened to 7 digits), or full reference.
     pub async fn release(&self, name: &ObjectName, text: &str) -> Result<Release, AskError> {
         let seat = self.seat(name)?;
-        let repository = self.repository(seat)?;
+        let repository = self.repository(&seat)?;
         let own = &repository.place.repository;
         let reference = if text.contains('/') {
             let reference: ImageReference =
@@ -266,10 +258,10 @@ impl EngineHandle {
             None
         };
         let locator = reference.as_ref().map_or_else(|| text.to_owned(), ImageReference::locator);
-        if let Some(release) = Self::known_release(seat, repository, &locator) {
+        if let Some(release) = Self::known_release(&seat, &repository, &locator) {
             return Ok(release);
         }
-        let source = &self.inner.ports.source;
+        let source = &self.seats.ports().source;
         for candidate in [locator.clone(), format!("sha-{locator}")] {
             if candidate.parse::<Tag>().is_err()
                 && candidate.parse::<mercurious_core::image::Digest>().is_err()
@@ -317,15 +309,23 @@ impl EngineHandle {
         listed.chain(history).find(fits)
     }
 
-    fn repository(&self, seat: &AppSeat) -> Result<&RepositorySeat, AskError> {
-        self.inner.repositories.get(&seat.wish.repository).ok_or(AskError::Stopping)
+    fn seat(&self, name: &ObjectName) -> Result<AppSeat, AskError> {
+        self.seats
+            .app(name)
+            .ok_or_else(|| AskError::NoAutoDeploy { name: name.to_string(), known: self.names() })
     }
 
-    fn seat(&self, name: &ObjectName) -> Result<&AppSeat, AskError> {
-        self.inner
-            .apps
-            .get(name)
-            .ok_or_else(|| AskError::NoAutoDeploy { name: name.to_string(), known: self.names() })
+    fn repository(&self, seat: &AppSeat) -> Result<RepositorySeat, AskError> {
+        self.seats.repository(&seat.wish.repository).ok_or(AskError::Stopping)
+    }
+
+    /// Why a seat says no more.
+    fn gone(&self, name: &ObjectName) -> AskError {
+        if self.seats.is_stopping() {
+            AskError::Stopping
+        } else {
+            AskError::NoAutoDeploy { name: name.to_string(), known: self.names() }
+        }
     }
 }
 

@@ -21,6 +21,8 @@ mod engine;
 mod events;
 mod handle;
 mod reconcile;
+mod rest;
+mod seats;
 mod verify;
 mod view;
 mod watch;
@@ -29,10 +31,13 @@ mod wish;
 pub mod ports;
 
 pub use audit::AuditEntry;
-pub use detect::{Look, LookDepth, SAFETY_NET, Seen, TagChoice, choose, look, tag_choices};
+pub use detect::{
+    Look, LookDepth, PassedOver, SAFETY_NET, Seen, TagChoice, choose, look, tag_choices,
+};
 pub use engine::{Engine, EngineError, Ports};
 pub use events::{Event, EventBus, EventKind};
 pub use handle::{AskError, EngineHandle};
+pub use rest::Rest;
 pub use verify::{Verification, VerifiedBox};
 pub use view::{AutoDeployView, DecisionView, RepositoryView, WorkloadView};
 pub use wish::{Place, RepositoryWish, Target, Wish, WishError, Wishes};

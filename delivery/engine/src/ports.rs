@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use mercurious_core::{
     decide::{Effect, Request, WorkloadState},
     image::{Digest, Release, Tag},
-    resources::{CheckSpec, ObjectName},
+    resources::{AutoDeployStatus, CheckSpec, ObjectName},
     rollout::Record,
 };
 use tokio::sync::broadcast;
@@ -58,7 +58,7 @@ pub enum LookError {
 #[async_trait]
 pub trait Workloads: Send + Sync + 'static {
     /// The workload as it is now.
-    async fn observe(&self, target: &Target) -> WorkloadState;
+    async fn observe(&self, target: &Target, attention: Attention) -> WorkloadState;
 
     /// Performs an effect; performing it again changes nothing.
     async fn apply(&self, target: &Target, effect: &Effect) -> Result<(), ApplyError>;
@@ -82,6 +82,15 @@ pub struct LogTail {
     pub coming: broadcast::Receiver<String>,
 }
 
+/// How closely a workload is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Nothing is at work: what the workload itself says is enough.
+    Casual,
+    /// A rollout is at work: each replica of the newest spec counts.
+    Close,
+}
+
 /// Why an effect could not be performed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -96,14 +105,38 @@ pub trait Store: Send + Sync + 'static {
     /// The record of an auto-deploy.
     async fn record(&self, name: &ObjectName) -> Result<Option<Record>, StoreError>;
 
-    /// Writes the record; on return it is durable.
-    async fn save_record(&self, name: &ObjectName, record: &Record) -> Result<(), StoreError>;
+    /// The status as people saw it last, where the store keeps it: what did not change is not told again.
+    async fn status(&self, _name: &ObjectName) -> Result<Option<AutoDeployStatus>, StoreError> {
+        Ok(None)
+    }
+
+    /// Writes a decision down; on return it is durable.
+    async fn commit(&self, name: &ObjectName, commit: Commit<'_>) -> Result<(), StoreError>;
+
+    /// Adds a line to the audit history that a kill kept out. Where a commit is one write, none is ever missing.
+    async fn append(&self, _entry: &AuditEntry) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Shows a status whose record is written down already. A store that people do not read keeps none.
+    async fn save_status(
+        &self,
+        _name: &ObjectName,
+        _status: &AutoDeployStatus,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// What was seen of a repository.
     async fn seen(&self, name: &ObjectName) -> Result<Option<Seen>, StoreError>;
 
-    /// Writes what was seen of a repository.
-    async fn save_seen(&self, name: &ObjectName, seen: &Seen) -> Result<(), StoreError>;
+    /// Writes what was seen of a repository for these policies, as [`Seen::cut`] wants them described.
+    async fn save_seen(
+        &self,
+        name: &ObjectName,
+        seen: &Seen,
+        policies: &str,
+    ) -> Result<(), StoreError>;
 
     /// Requests of people that are not obeyed yet, oldest first.
     async fn requests(&self, name: &ObjectName) -> Result<Vec<Request>, StoreError>;
@@ -120,15 +153,23 @@ pub trait Store: Send + Sync + 'static {
     /// Remembers that a person suspended the auto-deploy, or resumed it.
     async fn set_suspended(&self, name: &ObjectName, suspended: bool) -> Result<(), StoreError>;
 
-    /// Appends to the audit history.
-    async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError>;
-
     /// The newest entries of the audit history, newest first.
     async fn audit(
         &self,
         name: Option<&ObjectName>,
         limit: usize,
     ) -> Result<Vec<AuditEntry>, StoreError>;
+}
+
+/// A decision that changed something, as it is written down.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit<'a> {
+    /// What the engine remembers from here on.
+    pub record: &'a Record,
+    /// What people see.
+    pub status: &'a AutoDeployStatus,
+    /// The line of the audit history.
+    pub entry: &'a AuditEntry,
 }
 
 /// Why state could not be read or written.

@@ -7,34 +7,48 @@ use std::{
 use jiff::Timestamp;
 use mercurious_core::{
     decide::{
-        Candidate, Decision, Desired, Observed, Request, Workload, WorkloadState,
+        Candidate, Decision, Desired, Observed, Reason, Request, Workload, WorkloadState,
         auto_deploy_status, decide,
     },
     image::{Digest, Release},
+    resources::{AutoDeployStatus, ObjectName},
     rollout::Record,
 };
 use mercurious_runtime::{CancellationToken, Tasks};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::{
-    AuditEntry, AutoDeployView, DecisionView, Event, EventKind, RepositoryView, Wish,
+    AuditEntry, AutoDeployView, DecisionView, Event, EventKind, RepositoryView, Rest, Wish,
     checks::Checks,
     detect::choose,
     engine::Ports,
-    handle::Waiting,
-    ports::{LookError, StoreError},
+    ports::{Attention, Commit, LookError, StoreError},
+    seats::Waiting,
     view::WorkloadView,
     watch::RepositoryState,
     wish::Place,
 };
 
+/// What one reconciler is to do, and where it learns of images.
+#[derive(Clone, Debug)]
+pub(crate) struct Steering {
+    pub(crate) wish: Arc<Wish>,
+    pub(crate) place: Arc<Place>,
+    pub(crate) repository: watch::Receiver<RepositoryState>,
+    /// Whether that is looked at, as far as anybody knows.
+    pub(crate) looks: bool,
+}
+
 /// Steers one workload.
 pub(crate) struct Reconciler {
-    pub(crate) wish: Wish,
-    pub(crate) place: Place,
+    pub(crate) name: ObjectName,
+    /// What it is to do from now on.
+    pub(crate) steering: watch::Receiver<Steering>,
+    /// What it does now.
+    pub(crate) steered: Steering,
     pub(crate) ports: Ports,
-    pub(crate) repository: watch::Receiver<RepositoryState>,
     pub(crate) view: watch::Sender<Option<Arc<AutoDeployView>>>,
+    pub(crate) rest: watch::Sender<Rest>,
     /// Rung when a request was added, or suspension changed, or a check answered.
     pub(crate) bell: Arc<Notify>,
     pub(crate) waiting: Waiting,
@@ -45,15 +59,20 @@ pub(crate) struct Reconciler {
 /// What one reconciler keeps between two steps; all of it can be found again after a restart.
 struct Memory {
     record: Record,
+    /// The status as it was shown last.
+    status: Option<AutoDeployStatus>,
     checks: Checks,
     /// Releases that run and are in no list (any more), so that they can be compared.
     resolved: BTreeMap<Digest, Option<Release>>,
-    announced: Option<(mercurious_core::decide::Reason, Option<String>)>,
+    announced: Option<(Reason, Option<String>)>,
     failures: u32,
 }
 
 /// The world is looked at no less often than this, whatever is reported.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// What a first look may take before a decision is made without it.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// The entry for the end of the newest rollout is among so many newest ones: few requests and no rollout can have come
 /// after it.
@@ -65,9 +84,10 @@ const STEPS_IN_A_ROW: u32 = 32;
 
 impl Reconciler {
     pub(crate) async fn run(mut self) {
-        let Some(record) = self.load().await else { return };
+        let Some((record, status)) = self.load().await else { return };
         let mut memory = Memory {
             record,
+            status,
             checks: Checks::new(
                 Arc::clone(&self.ports.checker),
                 self.tasks.clone(),
@@ -80,7 +100,11 @@ impl Reconciler {
         let mut changes = self.ports.workloads.changes();
         let stopping = self.stopping.clone();
         let mut in_a_row = 0;
+        if memory.record.rollout.is_none() {
+            self.wait_for_first_look().await;
+        }
         loop {
+            self.take_up_steering(&mut memory);
             let step = tokio::select! {
                 () = stopping.cancelled() => return,
                 step = self.step(&mut memory) => step,
@@ -93,6 +117,11 @@ impl Reconciler {
                 }
                 Ok(step) => {
                     memory.failures = 0;
+                    self.rest.send_replace(if memory.record.rollout.is_some() || step.moved {
+                        Rest::Working
+                    } else {
+                        Rest::Quiet { looked_at: step.looked_at }
+                    });
                     step.again_in.unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE)
                 }
                 Err(message) => {
@@ -100,6 +129,7 @@ impl Reconciler {
                         tracing::error!(app.name = %self.name(), error = %message, "step failed; trying again");
                     }
                     memory.failures = memory.failures.saturating_add(1);
+                    self.rest.send_replace(Rest::Failing { times: memory.failures, message });
                     Duration::from_millis(250).saturating_mul(1 << memory.failures.min(7))
                 }
             };
@@ -110,17 +140,49 @@ impl Reconciler {
         }
     }
 
-    fn name(&self) -> &mercurious_core::resources::ObjectName {
-        &self.wish.target.auto_deploy
+    fn name(&self) -> &ObjectName {
+        &self.name
     }
 
-    /// The record, waiting for the store if it must; `None` when the engine stops.
-    async fn load(&self) -> Option<Record> {
+    fn wish(&self) -> &Wish {
+        &self.steered.wish
+    }
+
+    /// Does from now on what is wished for by now.
+    fn take_up_steering(&mut self, memory: &mut Memory) {
+        if !self.steering.has_changed().unwrap_or(false) {
+            return;
+        }
+        let steering = self.steering.borrow_and_update().clone();
+        if steering.wish.auto_deploy.spec.checks != self.wish().auto_deploy.spec.checks {
+            memory.checks.stop();
+        }
+        self.steered = steering;
+    }
+
+    /// With nothing at work, what there is to decide is known after the first look: most often in a moment.
+    async fn wait_for_first_look(&mut self) {
+        if !self.steered.looks {
+            return;
+        }
+        tokio::select! {
+            () = self.stopping.cancelled() => {}
+            () = self.bell.notified() => {}
+            () = tokio::time::sleep(FIRST_LOOK) => {}
+            // A watcher that is gone looks no more.
+            _ = self.steered.repository.wait_for(|state| state.looked_at.is_some()) => {}
+        }
+    }
+
+    /// The record and the status, waiting for the store if it must; `None` when the engine stops.
+    async fn load(&self) -> Option<(Record, Option<AutoDeployStatus>)> {
         let mut said = false;
         loop {
             match self.found().await {
-                Ok(record) => return Some(record),
+                Ok(found) => return Some(found),
                 Err(error) => {
+                    let times = 1;
+                    self.rest.send_replace(Rest::Failing { times, message: error.to_string() });
                     if !said {
                         tracing::error!(app.name = %self.name(), error = %error, "record cannot be read; nothing moves until it can");
                         said = true;
@@ -135,31 +197,43 @@ impl Reconciler {
     }
 
     /// The record as the last engine left it, with its audit history made whole.
-    async fn found(&self) -> Result<Record, StoreError> {
+    async fn found(&self) -> Result<(Record, Option<AutoDeployStatus>), StoreError> {
         let store = &self.ports.store;
         let record = store.record(self.name()).await?.unwrap_or_default();
         let history = store.audit(Some(self.name()), OVERDUE_WITHIN).await?;
         if let Some(entry) = AuditEntry::overdue(self.name(), &record, &history) {
             store.append(&entry).await?;
         }
-        Ok(record)
+        Ok((record, store.status(self.name()).await?))
     }
 
     /// Waits until something may have changed. `false` means that the engine stops.
     async fn wait(
         &mut self,
-        changes: &mut broadcast::Receiver<mercurious_core::resources::ObjectName>,
+        changes: &mut broadcast::Receiver<ObjectName>,
         pause: Duration,
     ) -> bool {
         let until = tokio::time::Instant::now() + pause;
+        // A watcher that was replaced says no more; the steering that names the new one follows.
+        let mut watched = true;
         loop {
             tokio::select! {
                 () = self.stopping.cancelled() => return false,
                 () = tokio::time::sleep_until(until) => return true,
                 () = self.bell.notified() => return true,
-                changed = self.repository.changed() => return changed.is_ok(),
+                changed = self.steering.changed() => {
+                    if changed.is_err() {
+                        return false;
+                    }
+                    self.steering.mark_changed();
+                    return true;
+                }
+                changed = self.steered.repository.changed(), if watched => match changed {
+                    Ok(()) => return true,
+                    Err(_) => watched = false,
+                },
                 change = changes.recv() => match change {
-                    Ok(name) if name == self.wish.target.workload => return true,
+                    Ok(name) if name == self.wish().target.workload => return true,
                     Ok(_) => {}
                     Err(broadcast::error::RecvError::Lagged(_)) => return true,
                     Err(broadcast::error::RecvError::Closed) => return false,
@@ -173,13 +247,15 @@ impl Reconciler {
     async fn step(&mut self, memory: &mut Memory) -> Result<Step, String> {
         let requests = self.ports.store.requests(self.name()).await.map_err(text)?;
         let suspended = self.ports.store.suspended(self.name()).await.map_err(text)?;
-        let repository = self.repository.borrow_and_update().clone();
-        let workload = self.ports.workloads.observe(&self.wish.target).await;
+        let repository = self.steered.repository.borrow_and_update().clone();
+        let attention =
+            if memory.record.rollout.is_some() { Attention::Close } else { Attention::Casual };
+        let workload = self.ports.workloads.observe(&self.wish().target, attention).await;
         let now = self.ports.clock.now();
 
         let running = self.running(memory, &repository, &workload).await;
         let candidate = choose(
-            &self.wish.policy,
+            &self.wish().policy,
             &repository.seen,
             repository.failure.as_deref(),
             running.as_ref(),
@@ -194,9 +270,14 @@ impl Reconciler {
         let decision = decide(&desired, &observed, now);
         let moved = decision.record != memory.record || decision.effect.is_some();
 
-        if decision.record != memory.record {
-            self.write(&decision, memory, now).await.map_err(text)?;
-        }
+        let status = auto_deploy_status(
+            &decision.record,
+            &decision,
+            &desired.candidate,
+            memory.status.as_ref(),
+            now,
+        );
+        self.write(&decision, status, memory, now).await.map_err(text)?;
         let mut answered = Vec::new();
         for request in &desired.requests {
             if memory.record.handled.contains(&request.id) {
@@ -213,21 +294,21 @@ impl Reconciler {
         }
         if let Some(effect) = &decision.effect {
             tracing::info!(reason = %decision.reason, message = %decision.message, "applying");
-            if let Err(error) = self.ports.workloads.apply(&self.wish.target, effect).await {
+            if let Err(error) = self.ports.workloads.apply(&self.wish().target, effect).await {
                 let message =
-                    format!("{} could not be changed: {error}", self.wish.target.workload);
+                    format!("{} could not be changed: {error}", self.wish().target.workload);
                 self.show_problem(&message);
                 return Err(message);
             }
         }
         match (&memory.record.rollout, decision.ask_checks) {
             (Some(rollout), true) => {
-                let specs = &self.wish.auto_deploy.spec.checks;
-                memory.checks.ask(rollout.id, specs, &self.wish.target, &rollout.release);
+                let specs = &self.wish().auto_deploy.spec.checks;
+                memory.checks.ask(rollout.id, specs, &self.wish().target, &rollout.release);
             }
             _ => memory.checks.stop(),
         }
-        Ok(Step { moved, again_in: decision.again_in })
+        Ok(Step { moved, again_in: decision.again_in, looked_at: repository.looked_at })
     }
 
     fn desired(
@@ -236,9 +317,9 @@ impl Reconciler {
         requests: Vec<Request>,
         suspended: Option<bool>,
     ) -> Desired {
-        let spec = &self.wish.auto_deploy.spec;
+        let spec = &self.wish().auto_deploy.spec;
         Desired {
-            repository: self.place.repository.clone(),
+            repository: self.steered.place.repository.clone(),
             container: spec.container.clone(),
             suspended: suspended.unwrap_or(spec.suspend),
             rollout: spec.rollout,
@@ -276,7 +357,7 @@ impl Reconciler {
         if let Some(known) = memory.resolved.get(&digest) {
             return known.clone();
         }
-        match self.ports.source.resolve(&self.place, &digest, None).await {
+        match self.ports.source.resolve(&self.steered.place, &digest, None).await {
             Ok(release) => {
                 memory.resolved.insert(digest, Some(release.clone()));
                 Some(release)
@@ -289,19 +370,45 @@ impl Reconciler {
         }
     }
 
-    /// Makes the decision's record durable, and says so in the audit history.
+    /// Makes the decision durable, and shows it; what did not change is not written.
     async fn write(
         &self,
         decision: &Decision,
+        status: AutoDeployStatus,
         memory: &mut Memory,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.ports.store.save_record(self.name(), &decision.record).await?;
-        let before = std::mem::replace(&mut memory.record, decision.record.clone());
-        self.ports
-            .store
-            .append(&audit_entry(self.wish.target.auto_deploy.clone(), decision, &before, now))
-            .await
+        let differs = decision.record != memory.record;
+        if !differs && !self.has_news(decision) {
+            memory.status.get_or_insert(status);
+            return Ok(());
+        }
+        if differs {
+            let entry = audit_entry(self.name().clone(), decision, &memory.record, now);
+            let commit = Commit { record: &decision.record, status: &status, entry: &entry };
+            self.ports.store.commit(self.name(), commit).await?;
+            memory.record = decision.record.clone();
+        } else if memory.status.as_ref() != Some(&status) {
+            self.ports.store.save_status(self.name(), &status).await?;
+        }
+        let announced = |before: &AutoDeployStatus| {
+            let ready = before.conditions.iter().find(|condition| condition.kind == "Ready");
+            ready.is_some_and(|ready| {
+                ready.reason == decision.reason.to_string() && ready.message == decision.message
+            })
+        };
+        if memory.announced.is_none() && memory.status.as_ref().is_some_and(announced) {
+            // Said in an earlier life.
+            memory.announced = Some(announcement(decision));
+        }
+        memory.status = Some(status);
+        Ok(())
+    }
+
+    /// Whether a decision is worth telling: that the first look is still on its way is not.
+    fn has_news(&self, decision: &Decision) -> bool {
+        let state = self.steered.repository.borrow();
+        decision.reason != Reason::LookFailed || state.looked_at.is_some()
     }
 
     #[expect(clippy::too_many_arguments, reason = "a step's whole outcome, told in one place")]
@@ -316,33 +423,28 @@ impl Reconciler {
         now: Timestamp,
     ) {
         let before = self.view.borrow().clone();
-        let previous = before.as_ref().and_then(|view| view.object.status.as_ref());
-        let status =
-            auto_deploy_status(&decision.record, decision, &desired.candidate, previous, now);
-        let mut object = self.wish.auto_deploy.clone();
-        object.status = Some(status);
+        let mut object = self.wish().auto_deploy.clone();
+        object.status.clone_from(&memory.status);
         let view = AutoDeployView {
             object,
             suspended: desired.suspended,
             decision: DecisionView::new(decision, before.as_ref().map(|view| &view.decision), now),
             workload: self.workload_view(&observed.workload),
             repository: RepositoryView {
-                name: self.place.name.clone(),
-                repository: self.place.repository.clone(),
+                name: self.steered.place.name.clone(),
+                repository: self.steered.place.repository.clone(),
                 tags: repository.seen.tags.len(),
                 looked_at: repository.looked_at,
                 failure: repository.failure.clone(),
-                policy: self.wish.policy.describe(),
+                policy: self.wish().policy.describe(),
             },
-            warnings: self.wish.warnings.iter().map(ToString::to_string).collect(),
+            warnings: self.wish().warnings.iter().map(ToString::to_string).collect(),
         };
-        let ended = decision.record.history.first();
-        let rollout = decision.record.rollout.as_ref();
-        let release =
-            rollout.map(|rollout| &rollout.release).or(ended.map(|attempt| &attempt.release));
-        let announcement = (decision.reason, release.map(|release| release.digest.to_string()));
-        if memory.announced.as_ref() != Some(&announcement) {
+        let announcement = announcement(decision);
+        if memory.announced.as_ref() != Some(&announcement) && self.has_news(decision) {
             memory.announced = Some(announcement);
+            let ended = decision.record.history.first();
+            let rollout = decision.record.rollout.as_ref();
             self.ports.notifier.notify(&Event {
                 at: now,
                 object: self.name().clone(),
@@ -352,7 +454,7 @@ impl Reconciler {
                     phase: rollout
                         .map(|rollout| rollout.phase)
                         .or(ended.map(|attempt| attempt.phase)),
-                    release: release.map(Release::nickname),
+                    release: subject(decision).map(Release::nickname),
                 },
             });
         }
@@ -370,8 +472,8 @@ impl Reconciler {
 
     fn workload_view(&self, state: &WorkloadState) -> WorkloadView {
         let mut view = WorkloadView {
-            kind: self.wish.target.kind.clone(),
-            name: self.wish.target.workload.name.clone(),
+            kind: self.wish().target.kind.clone(),
+            name: self.wish().target.workload.name.clone(),
             ..WorkloadView::default()
         };
         match state {
@@ -402,6 +504,8 @@ impl Reconciler {
 struct Step {
     /// Something changed: step again at once.
     moved: bool,
+    /// The end of the look that it took into account.
+    looked_at: Option<Timestamp>,
     /// Else no later than this.
     again_in: Option<Duration>,
 }
@@ -410,8 +514,19 @@ fn text(error: StoreError) -> String {
     error.message
 }
 
+/// The release that a decision is about: of the rollout at work, else of the one that ended last.
+fn subject(decision: &Decision) -> Option<&Release> {
+    let rollout = decision.record.rollout.as_ref().map(|rollout| &rollout.release);
+    rollout.or(decision.record.history.first().map(|attempt| &attempt.release))
+}
+
+/// What makes a decision another one for listeners.
+fn announcement(decision: &Decision) -> (Reason, Option<String>) {
+    (decision.reason, subject(decision).map(|release| release.digest.to_string()))
+}
+
 fn audit_entry(
-    auto_deploy: mercurious_core::resources::ObjectName,
+    auto_deploy: ObjectName,
     decision: &Decision,
     before: &Record,
     now: Timestamp,

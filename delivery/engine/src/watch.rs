@@ -6,7 +6,9 @@ use mercurious_runtime::CancellationToken;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Event, EventKind, LookDepth, RepositoryWish, Seen, detect::look, engine::Ports,
+    Event, EventKind, LookDepth, RepositoryWish, Seen,
+    detect::{described, look},
+    engine::Ports,
     ports::LookError,
 };
 
@@ -32,7 +34,10 @@ pub(crate) struct Hint {
 
 /// Looks at one repository, again and again.
 pub(crate) struct Watcher {
-    pub(crate) wish: RepositoryWish,
+    pub(crate) name: ObjectName,
+    pub(crate) wish: watch::Receiver<RepositoryWish>,
+    /// What was seen before was of another place.
+    pub(crate) anew: bool,
     pub(crate) ports: Ports,
     pub(crate) state: watch::Sender<RepositoryState>,
     pub(crate) hints: mpsc::Receiver<Hint>,
@@ -44,22 +49,18 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 impl Watcher {
     pub(crate) async fn run(mut self) {
-        let name = self.wish.place.name.clone();
-        match self.ports.store.seen(&name).await {
-            Ok(Some(seen)) => self.state.send_modify(|state| state.seen = Arc::new(seen)),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(repository.name = %name, error = %error, "what was seen before cannot be read; looking anew");
-            }
+        let mut wish = self.wish.borrow_and_update().clone();
+        if !self.anew {
+            self.remember(&wish).await;
         }
         let mut depth = LookDepth::Poll;
         let mut failures: u32 = 0;
         let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
         loop {
-            if !self.wish.suspended {
+            if !wish.suspended {
                 let failed = tokio::select! {
                     () = self.stopping.cancelled() => return,
-                    failed = self.look(depth) => failed,
+                    failed = self.look(&wish, depth) => failed,
                 };
                 failures = if failed { failures.saturating_add(1) } else { 0 };
             }
@@ -67,15 +68,40 @@ impl Watcher {
                 // Who asked may have gone.
                 let _ = done.send(());
             }
-            let pause = pause(self.wish.interval, failures);
+            let pause = pause(wish.interval, failures);
             depth = tokio::select! {
                 () = self.stopping.cancelled() => return,
                 () = tokio::time::sleep(pause) => LookDepth::Poll,
+                changed = self.wish.changed() => match changed {
+                    Ok(()) => {
+                        wish = self.wish.borrow_and_update().clone();
+                        LookDepth::Poll
+                    }
+                    Err(_) => return,
+                },
                 hint = self.hints.recv() => match hint {
                     Some(hint) => self.gather(hint, &mut waiting),
                     None => return,
                 },
             };
+        }
+    }
+
+    /// Takes up what was seen in an earlier life, unless that was of another repository.
+    async fn remember(&self, wish: &RepositoryWish) {
+        match self.ports.store.seen(&self.name).await {
+            Ok(Some(seen)) => {
+                let own = |release: &mercurious_core::image::Release| {
+                    release.repository == wish.place.repository
+                };
+                if seen.releases.values().all(own) {
+                    self.state.send_modify(|state| state.seen = Arc::new(seen));
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(repository.name = %self.name, error = %error, "what was seen before cannot be read; looking anew");
+            }
         }
     }
 
@@ -92,10 +118,10 @@ impl Watcher {
     }
 
     /// One look. Says whether it failed.
-    #[tracing::instrument(name = "look", skip_all, fields(repository.name = %self.wish.place.name))]
-    async fn look(&self, depth: LookDepth) -> bool {
-        let place = &self.wish.place;
-        let policies: Vec<Policy> = self.wish.policies.values().cloned().collect();
+    #[tracing::instrument(name = "look", skip_all, fields(repository.name = %self.name))]
+    async fn look(&self, wish: &RepositoryWish, depth: LookDepth) -> bool {
+        let place = &wish.place;
+        let policies: Vec<Policy> = wish.policies.values().cloned().collect();
         if policies.is_empty() {
             return false;
         }
@@ -116,10 +142,14 @@ impl Watcher {
         let now = self.ports.clock.now();
         match answer {
             Ok(found) => {
-                if found.changed {
-                    if let Err(error) = self.ports.store.save_seen(&place.name, &found.seen).await {
+                if found.changed || found.seen.listed_at != before.listed_at {
+                    let policies = described(&policies);
+                    let saved = self.ports.store.save_seen(&place.name, &found.seen, &policies);
+                    if let Err(error) = saved.await {
                         tracing::warn!(error = %error, "what was seen cannot be written; it will be looked at again after a restart");
                     }
+                }
+                if found.changed {
                     self.tell(EventKind::Found {
                         message: format!("{} tags in {}", found.seen.tags.len(), place.repository),
                     });
@@ -147,7 +177,7 @@ impl Watcher {
     }
 
     fn tell(&self, kind: EventKind) {
-        let object: ObjectName = self.wish.place.name.clone();
+        let object = self.name.clone();
         self.ports.notifier.notify(&Event { at: self.ports.clock.now(), object, kind });
     }
 }

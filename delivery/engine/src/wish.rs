@@ -1,9 +1,12 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use mercurious_core::{
     image::{Repository, RepositoryError},
     policy::{Policy, PolicyError, PolicyWarning},
-    resources::{AutoDeploy, ImagePolicy, ImageRepository, ObjectName},
+    resources::{AutoDeploy, ImagePolicy, ImageRepository, ObjectName, Provider},
 };
 
 /// One place to look at: an ImageRepository, understood.
@@ -15,6 +18,8 @@ pub struct Place {
     pub repository: Repository,
     /// The Secret with credentials, in the object's namespace.
     pub secret: Option<ObjectName>,
+    /// The ServiceAccount whose pull secrets may be used.
+    pub service_account: Option<ObjectName>,
     /// The Secret with an extra certificate authority.
     pub certificate_secret: Option<ObjectName>,
     /// Plain HTTP is allowed.
@@ -25,8 +30,15 @@ pub struct Place {
     pub timeout: Duration,
 }
 
+impl Place {
+    /// Whether what was seen of the other place holds for this one.
+    pub(crate) fn sees_the_same(&self, other: &Self) -> bool {
+        self.repository == other.repository && self.exclusions == other.exclusions
+    }
+}
+
 /// A place, how often to look at it, and the policies that choose from it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryWish {
     /// Where.
     pub place: Place,
@@ -54,7 +66,7 @@ pub struct Target {
 }
 
 /// An auto-deploy with all that it refers to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Wish {
     /// The object as written, without status.
     pub auto_deploy: AutoDeploy,
@@ -102,6 +114,26 @@ pub enum WishError {
         /// To what.
         repository: ObjectName,
     },
+    /// The repository is in another namespace and does not let this policy's namespace in.
+    #[error(
+        "ImagePolicy {policy}: ImageRepository {repository} does not let namespace {} in; name it in its spec.accessFrom", .policy.namespace
+    )]
+    AccessDenied {
+        /// Who refers.
+        policy: ObjectName,
+        /// To what.
+        repository: ObjectName,
+    },
+    /// The repository needs something that is not supported: without it the answer would be another one.
+    #[error("ImageRepository {repository}: spec.{field} is not supported; {instead}")]
+    Unsupported {
+        /// Which.
+        repository: ObjectName,
+        /// The field.
+        field: &'static str,
+        /// What to do.
+        instead: &'static str,
+    },
     /// The policy means nothing.
     #[error("ImagePolicy {policy}")]
     Policy {
@@ -127,36 +159,54 @@ impl Wishes {
         policies: &BTreeMap<ObjectName, ImagePolicy>,
         repositories: &BTreeMap<ObjectName, ImageRepository>,
     ) -> Result<Self, Vec<WishError>> {
-        let mut wishes = Self::default();
         let mut faults = Vec::new();
         for (name, repository) in repositories {
-            match repository_wish(name, repository) {
-                Ok(wish) => {
-                    wishes.repositories.insert(name.clone(), wish);
-                }
-                Err(fault) => faults.push(fault),
-            }
+            faults.extend(repository_wish(name, repository).err());
         }
-        for (name, auto_deploy) in auto_deploys {
-            match wishes.wish(name, auto_deploy, policies, repositories) {
-                Ok(Some(wish)) => {
-                    wishes.auto_deploys.insert(name.clone(), wish);
-                }
-                Ok(None) => {}
-                Err(fault) => faults.push(fault),
-            }
-        }
+        let (wishes, misunderstood) = Self::understand(auto_deploys, policies, repositories);
+        // A repository's own fault is reported once, not for each that refers to it.
+        faults.extend(
+            misunderstood
+                .into_values()
+                .filter(|fault| !matches!(fault, WishError::Repository { .. })),
+        );
         if faults.is_empty() { Ok(wishes) } else { Err(faults) }
     }
 
-    /// `None` where the repository's own fault is reported already.
+    /// Understands what can be understood, and says for each auto-deploy that cannot why not. A repository that
+    /// no policy of an auto-deploy chooses from is left out where it cannot be understood.
+    pub fn understand(
+        auto_deploys: &BTreeMap<ObjectName, AutoDeploy>,
+        policies: &BTreeMap<ObjectName, ImagePolicy>,
+        repositories: &BTreeMap<ObjectName, ImageRepository>,
+    ) -> (Self, BTreeMap<ObjectName, WishError>) {
+        let mut wishes = Self::default();
+        for (name, repository) in repositories {
+            if let Ok(wish) = repository_wish(name, repository) {
+                wishes.repositories.insert(name.clone(), wish);
+            }
+        }
+        let mut faults = BTreeMap::new();
+        for (name, auto_deploy) in auto_deploys {
+            match wishes.wish(name, auto_deploy, policies, repositories) {
+                Ok(wish) => {
+                    wishes.auto_deploys.insert(name.clone(), wish);
+                }
+                Err(fault) => {
+                    faults.insert(name.clone(), fault);
+                }
+            }
+        }
+        (wishes, faults)
+    }
+
     fn wish(
         &mut self,
         name: &ObjectName,
         auto_deploy: &AutoDeploy,
         policies: &BTreeMap<ObjectName, ImagePolicy>,
         repositories: &BTreeMap<ObjectName, ImageRepository>,
-    ) -> Result<Option<Wish>, WishError> {
+    ) -> Result<Wish, WishError> {
         let spec = &auto_deploy.spec;
         let policy_name =
             refer(spec.policy_ref.namespace.as_deref(), &spec.policy_ref.name, &name.namespace);
@@ -166,20 +216,32 @@ impl Wishes {
         let reference = &policy_object.spec.image_repository_ref;
         let repository_name =
             refer(reference.namespace.as_deref(), &reference.name, &policy_name.namespace);
-        if !repositories.contains_key(&repository_name) {
+        let Some(repository_object) = repositories.get(&repository_name) else {
             return Err(WishError::NoRepository {
+                policy: policy_name,
+                repository: repository_name,
+            });
+        };
+        if !lets_in(repository_object, &repository_name.namespace, &policy_name.namespace) {
+            return Err(WishError::AccessDenied {
                 policy: policy_name,
                 repository: repository_name,
             });
         }
         let (policy, warnings) = Policy::from_resource(policy_object)
             .map_err(|source| WishError::Policy { policy: policy_name.clone(), source })?;
-        let Some(repository) = self.repositories.get_mut(&repository_name) else {
-            return Ok(None);
+        let repository = match self.repositories.entry(repository_name.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(repository_wish(&repository_name, repository_object)?)
+            }
         };
         repository.policies.insert(policy_name.clone(), policy.clone());
-        Ok(Some(Wish {
-            auto_deploy: auto_deploy.clone(),
+        let mut auto_deploy = auto_deploy.clone();
+        // A policy that chooses nothing for now moves nothing.
+        auto_deploy.spec.suspend |= policy_object.spec.suspend;
+        Ok(Wish {
+            auto_deploy,
             target: Target {
                 auto_deploy: name.clone(),
                 kind: spec.target.kind.clone(),
@@ -191,7 +253,7 @@ impl Wishes {
             policy_name,
             policy,
             warnings,
-        }))
+        })
     }
 }
 
@@ -200,6 +262,17 @@ fn repository_wish(
     object: &ImageRepository,
 ) -> Result<RepositoryWish, WishError> {
     let spec = &object.spec;
+    let unsupported =
+        |field, instead| Err(WishError::Unsupported { repository: name.clone(), field, instead });
+    if spec.provider.is_some_and(|provider| provider != Provider::Generic) {
+        return unsupported(
+            "provider",
+            "make a Secret of the registry's token and name it in spec.secretRef",
+        );
+    }
+    if spec.proxy_secret_ref.is_some() {
+        return unsupported("proxySecretRef", "name a mirror that is reached without a proxy");
+    }
     let repository = spec
         .image
         .parse()
@@ -212,6 +285,10 @@ fn repository_wish(
             name: name.clone(),
             repository,
             secret: secret(&spec.secret_ref),
+            service_account: spec
+                .service_account_name
+                .as_ref()
+                .map(|account| ObjectName::new(&name.namespace, account)),
             certificate_secret: secret(&spec.cert_secret_ref),
             insecure: spec.insecure,
             exclusions: spec.exclusion_list.clone(),
@@ -220,6 +297,22 @@ fn repository_wish(
         interval: spec.interval.0.max(Duration::from_secs(1)),
         suspended: spec.suspend,
         policies: BTreeMap::new(),
+    })
+}
+
+/// Whether a repository may be chosen from by policies of this namespace. The label that every namespace has is the
+/// only one that is known without asking.
+fn lets_in(object: &ImageRepository, own: &str, namespace: &str) -> bool {
+    if own == namespace {
+        return true;
+    }
+    object.spec.access_from.as_ref().is_some_and(|access| {
+        access.namespace_selectors.iter().any(|selector| {
+            selector
+                .match_labels
+                .iter()
+                .all(|(key, value)| key == "kubernetes.io/metadata.name" && value == namespace)
+        })
     })
 }
 

@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
+use async_trait::async_trait;
+use mercurious_adapters::chain;
 use mercurious_core::resources::ObjectName;
+use mercurious_engine::{Place, ports::LookError};
 use mercurious_manifests::Secret;
 use mercurious_registry::{CredentialsError, Keychain};
 
@@ -33,7 +36,7 @@ impl Credentials {
         Self { secrets, files }
     }
 
-    /// Every credential that may fit, the named Secrets' first.
+    /// Every credential that may fit, these Secrets' first.
     pub(crate) fn keychain<'a>(
         &self,
         secrets: impl IntoIterator<Item = &'a ObjectName>,
@@ -69,5 +72,26 @@ impl Credentials {
             return keychain.with_docker_cfg(origin, value.expose()).map_err(content);
         }
         Err(SecretError::Kind { name: name.clone(), kind: secret.kind.clone() })
+    }
+}
+
+#[async_trait]
+impl mercurious_adapters::Credentials for Credentials {
+    async fn keychain(&self, place: &Place) -> Result<Keychain, LookError> {
+        self.keychain(&place.secret).map_err(|error| wrong(place, "secretRef", &error))
+    }
+
+    async fn certificate_authority(&self, place: &Place) -> Result<Option<Vec<u8>>, LookError> {
+        let Some(name) = &place.certificate_secret else { return Ok(None) };
+        self.certificate_authority(name)
+            .map(Some)
+            .map_err(|error| wrong(place, "certSecretRef", &error))
+    }
+}
+
+fn wrong(place: &Place, field: &str, error: &SecretError) -> LookError {
+    LookError::Failed {
+        message: format!("ImageRepository {}: spec.{field}: {}", place.name, chain(error)),
+        retryable: false,
     }
 }

@@ -2,6 +2,7 @@ use std::{
     collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration,
 };
 
+use mercurious_adapters::{OciImageSource, chain};
 use mercurious_core::{image::Platform, resources::ObjectName};
 use mercurious_distribution::{Distribution, Reference};
 use mercurious_engine::{
@@ -19,9 +20,8 @@ use mercurious_sandbox::{
 use tokio::{net::TcpListener, sync::broadcast};
 
 use crate::{
-    Credentials, DataDirectory, Deployments, FileStore, LocalChecker, OciImageSource,
-    deployments::Surroundings, image_source::chain, left_overs::LeftOvers, network::Network,
-    pull::Puller,
+    Credentials, DataDirectory, Deployments, FileStore, LocalChecker, deployments::Surroundings,
+    left_overs::LeftOvers, network::Network, pull::Puller,
 };
 
 /// What a home is started with.

@@ -3,7 +3,6 @@
 //! - [`DataDirectory`]: what lies where, and the lock that keeps a second engine out;
 //! - [`FileStore`]: records, requests and the audit history as files, written atomically;
 //! - [`Deployments`]: rolling updates of replicas, the way a Deployment does them;
-//! - [`OciImageSource`]: the engine's questions to a registry, with the credentials of the manifests;
 //! - [`Home`]: all of it together with the embedded registry and the front proxy.
 
 mod checker;
@@ -11,7 +10,6 @@ mod credentials;
 mod data_directory;
 mod deployments;
 mod home;
-mod image_source;
 mod left_overs;
 mod network;
 mod pull;
@@ -22,6 +20,5 @@ pub use credentials::Credentials;
 pub use data_directory::{DataDirectory, DataDirectoryError};
 pub use deployments::Deployments;
 pub use home::{Home, HomeError, HomeSettings};
-pub use image_source::OciImageSource;
 pub use left_overs::end_left_overs;
 pub use store::FileStore;

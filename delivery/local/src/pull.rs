@@ -4,6 +4,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
+use mercurious_adapters::chain;
 use mercurious_core::{
     image::{Digest, ImageReference, Platform},
     resources::ObjectName,
@@ -12,7 +13,7 @@ use mercurious_registry::RegistryClient;
 use mercurious_sandbox::unpack::{ImageStore, Layer, UnpackLimits, Unpacked};
 use tokio::sync::Semaphore;
 
-use crate::{Credentials, image_source::chain};
+use crate::Credentials;
 
 /// Brings images onto this machine: resolved for its platform, downloaded, checked, unpacked.
 #[derive(Clone)]

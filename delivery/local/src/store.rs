@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use mercurious_core::{decide::Request, resources::ObjectName, rollout::Record};
 use mercurious_engine::{
     AuditEntry, Seen,
-    ports::{Store, StoreError},
+    ports::{Commit, Store, StoreError},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -99,6 +99,32 @@ impl FileStore {
     }
 }
 
+impl FileStore {
+    /// Writes the record; on return it is durable.
+    pub(crate) async fn save_record(
+        &self,
+        name: &ObjectName,
+        record: &Record,
+    ) -> Result<(), StoreError> {
+        let (name, record) = (name.clone(), record.clone());
+        self.on_thread(move |store| store.write("records", &name, &record)).await
+    }
+
+    /// Appends to the audit history.
+    async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let entry = entry.clone();
+        self.on_thread(move |store| {
+            let path = store.inner.root.join("audit.jsonl");
+            let mut line = serde_json::to_vec(&entry)
+                .map_err(|error| StoreError { message: format!("audit entry: {error}") })?;
+            line.push(b'\n');
+            let mut file = store.inner.audit.lock().unwrap_or_else(PoisonError::into_inner);
+            file.write_all(&line).and_then(|()| file.sync_data()).map_err(failed("write", &path))
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl Store for FileStore {
     async fn record(&self, name: &ObjectName) -> Result<Option<Record>, StoreError> {
@@ -106,9 +132,13 @@ impl Store for FileStore {
         self.on_thread(move |store| store.read("records", &name)).await
     }
 
-    async fn save_record(&self, name: &ObjectName, record: &Record) -> Result<(), StoreError> {
-        let (name, record) = (name.clone(), record.clone());
-        self.on_thread(move |store| store.write("records", &name, &record)).await
+    async fn commit(&self, name: &ObjectName, commit: Commit<'_>) -> Result<(), StoreError> {
+        self.save_record(name, commit.record).await?;
+        self.append(commit.entry).await
+    }
+
+    async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        Self::append(self, entry).await
     }
 
     async fn seen(&self, name: &ObjectName) -> Result<Option<Seen>, StoreError> {
@@ -116,7 +146,7 @@ impl Store for FileStore {
         self.on_thread(move |store| store.read("seen", &name)).await
     }
 
-    async fn save_seen(&self, name: &ObjectName, seen: &Seen) -> Result<(), StoreError> {
+    async fn save_seen(&self, name: &ObjectName, seen: &Seen, _: &str) -> Result<(), StoreError> {
         let (name, seen) = (name.clone(), seen.clone());
         self.on_thread(move |store| store.write("seen", &name, &seen)).await
     }
@@ -175,19 +205,6 @@ impl Store for FileStore {
     async fn set_suspended(&self, name: &ObjectName, suspended: bool) -> Result<(), StoreError> {
         let name = name.clone();
         self.on_thread(move |store| store.write("suspended", &name, &suspended)).await
-    }
-
-    async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        let entry = entry.clone();
-        self.on_thread(move |store| {
-            let path = store.inner.root.join("audit.jsonl");
-            let mut line = serde_json::to_vec(&entry)
-                .map_err(|error| StoreError { message: format!("audit entry: {error}") })?;
-            line.push(b'\n');
-            let mut file = store.inner.audit.lock().unwrap_or_else(PoisonError::into_inner);
-            file.write_all(&line).and_then(|()| file.sync_data()).map_err(failed("write", &path))
-        })
-        .await
     }
 
     async fn audit(

@@ -1,12 +1,13 @@
 use anyhow::Context as _;
 use jiff::Timestamp;
+use mercurious_adapters::OciImageSource;
 use mercurious_core::{
     image::{Platform, Repository},
     policy::{Order, Policy},
     resources::ObjectName,
 };
 use mercurious_engine::{LookDepth, Place, Seen, look, tag_choices};
-use mercurious_local::{Credentials, OciImageSource};
+use mercurious_local::Credentials;
 use mercurious_registry::RegistryClient;
 use mercurious_runtime::{Clock as _, SystemClock};
 use std::{collections::BTreeMap, time::Duration};
@@ -41,6 +42,7 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
         name: ObjectName::new("default", repository.name()),
         repository: repository.clone(),
         secret: None,
+        service_account: None,
         certificate_secret: None,
         insecure: false,
         exclusions: vec![r"^.*\.sig$".to_owned()],

@@ -1,5 +1,7 @@
 //! One module per command, or per group of commands that talk to a running engine.
 
+pub(crate) mod cluster;
+pub(crate) mod cluster_apps;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Metadata;
+use crate::duration::Span;
 
 /// Which image of a repository is the newest (`image.toolkit.fluxcd.io`).
 ///
@@ -19,6 +20,7 @@ pub struct ImagePolicy {
 }
 
 /// The rule.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImagePolicySpec {
@@ -30,6 +32,28 @@ pub struct ImagePolicySpec {
     /// Which tags take part, and by which key they are ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter_tags: Option<FilterTags>,
+    /// Whether the digest of the chosen tag is told in the status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest_reflection_policy: Option<DigestReflectionPolicy>,
+    /// How often the digest is looked at, with `Always`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Span>,
+    /// Nothing is chosen while this is true.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// Whether the digest of the chosen tag is told in the status.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DigestReflectionPolicy {
+    /// The newest one.
+    Always,
+    /// The first that was seen.
+    IfNotPresent,
+    /// None.
+    #[default]
+    Never,
 }
 
 /// A reference by name, with a namespace where it is another one.
@@ -45,6 +69,7 @@ pub struct ImageRepositoryRef {
 }
 
 /// The order: one of the three of Flux, or none where an annotation names another.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyChoice {
@@ -60,6 +85,7 @@ pub struct PolicyChoice {
 }
 
 /// The highest version in a range of Masterminds' grammar.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SemverPolicy {
@@ -68,6 +94,7 @@ pub struct SemverPolicy {
 }
 
 /// Bytewise order: `asc` selects the last, `desc` the first.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlphabeticalPolicy {
@@ -77,6 +104,7 @@ pub struct AlphabeticalPolicy {
 }
 
 /// Order of numbers: `asc` selects the largest, `desc` the smallest.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NumericalPolicy {
@@ -86,6 +114,7 @@ pub struct NumericalPolicy {
 }
 
 /// Direction of an order.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SortOrder {
@@ -97,6 +126,7 @@ pub enum SortOrder {
 }
 
 /// Which tags take part, and by which key they are ordered.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilterTags {

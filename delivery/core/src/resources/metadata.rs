@@ -113,6 +113,7 @@ impl Metadata {
 }
 
 /// A reference by name within the same namespace.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NameRef {

@@ -13,10 +13,12 @@ mod status;
 pub use auto_deploy::{AutoDeploy, AutoDeploySpec, RollbackSpec, RolloutSpec, TargetRef};
 pub use check::{CheckSpec, HttpCheck, LogsCheck};
 pub use image_policy::{
-    AlphabeticalPolicy, FilterTags, ImagePolicy, ImagePolicySpec, ImageRepositoryRef,
-    NumericalPolicy, PolicyChoice, SemverPolicy, SortOrder,
+    AlphabeticalPolicy, DigestReflectionPolicy, FilterTags, ImagePolicy, ImagePolicySpec,
+    ImageRepositoryRef, NumericalPolicy, PolicyChoice, SemverPolicy, SortOrder,
 };
-pub use image_repository::{ImageRepository, ImageRepositorySpec};
+pub use image_repository::{
+    AccessFrom, ImageRepository, ImageRepositorySpec, NamespaceSelector, Provider,
+};
 pub use metadata::{Metadata, NameRef, ObjectName, ObjectNameError, ServerFilled};
 pub use status::{
     AutoDeployStatus, CandidateStatus, Condition, ConditionStatus, HoldStatus, ReleaseStatus,

@@ -44,6 +44,7 @@ pub async fn look(
     now: Timestamp,
 ) -> Result<Look, LookError> {
     let mut round = Round { source, place, policies, seen: before.clone(), moved: BTreeSet::new() };
+    round.seen.passed_over.hold_for(&described(policies));
     let full = depth != LookDepth::Poll;
     if let LookDepth::Full { moved } = depth {
         round.seen.unusable.clear();
@@ -60,6 +61,11 @@ pub async fn look(
     seen.prune();
     let changed = seen.differs_from(before);
     Ok(Look { seen, changed })
+}
+
+/// What tells one set of policies from another.
+pub(crate) fn described(policies: &[Policy]) -> String {
+    policies.iter().map(Policy::describe).collect::<Vec<_>>().join("; ")
 }
 
 struct Round<'a> {
@@ -195,7 +201,11 @@ impl Round<'_> {
                     self.seen
                         .tags
                         .iter()
-                        .filter(|(tag, digest)| digest.is_none() && policy.takes_part(tag))
+                        .filter(|(tag, digest)| {
+                            digest.is_none()
+                                && policy.takes_part(tag)
+                                && !self.seen.passed_over.contains(tag)
+                        })
                         .map(|(tag, _)| tag.clone()),
                 ),
                 _ => {

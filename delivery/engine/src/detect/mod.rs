@@ -14,5 +14,6 @@ mod look;
 mod seen;
 
 pub use choose::{TagChoice, choose, tag_choices};
+pub(crate) use look::described;
 pub use look::{LookDepth, SAFETY_NET, look};
-pub use seen::{Look, Seen};
+pub use seen::{Look, PassedOver, Seen};

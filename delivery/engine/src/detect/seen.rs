@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use mercurious_core::image::{Digest, Release, Tag};
@@ -29,12 +29,15 @@ pub struct Seen {
     /// Whether at least one look succeeded.
     #[serde(default)]
     pub complete: bool,
+    /// Tags that were left out when this was cut short.
+    #[serde(default, skip_serializing_if = "PassedOver::is_empty")]
+    pub passed_over: PassedOver,
 }
 
 impl Seen {
     /// Forgets digests that no tag and no anchor names any more.
     pub(super) fn prune(&mut self) {
-        let named: std::collections::BTreeSet<Digest> =
+        let named: BTreeSet<Digest> =
             self.tags.values().flatten().chain(self.anchors.values()).cloned().collect();
         self.releases.retain(|digest, _| named.contains(digest));
         self.unusable.retain(|digest, _| named.contains(digest));
@@ -42,7 +45,7 @@ impl Seen {
 
     /// Whether a policy may choose differently: not for the time of a listing, nor for other words about a digest
     /// that still cannot be deployed, which name the tag that happened to lead to it.
-    pub(super) fn differs_from(&self, before: &Self) -> bool {
+    pub fn differs_from(&self, before: &Self) -> bool {
         let facts = |seen: &Self| Self {
             listed_at: None,
             unusable: seen.unusable.keys().map(|digest| (digest.clone(), String::new())).collect(),
@@ -51,9 +54,114 @@ impl Seen {
         facts(self) != facts(before)
     }
 
+    /// What a later process needs of it: so many of the newest releases, and what is anchored. Of the other tags that
+    /// were asked only that they were is remembered, so that they are not asked again.
+    ///
+    /// A home that has little room for its state keeps this.
+    #[must_use]
+    pub fn cut(&self, releases: usize, policies: &str) -> Self {
+        let mut newest: Vec<&Release> = self.releases.values().collect();
+        newest.sort_by_key(|release| std::cmp::Reverse((release.built_at, &release.digest)));
+        let kept: BTreeSet<&Digest> = newest
+            .into_iter()
+            .take(releases)
+            .map(|release| &release.digest)
+            .chain(self.anchors.values())
+            .collect();
+        let mut passed_over = self.passed_over.clone();
+        passed_over.hold_for(policies);
+        let mut tags = BTreeMap::new();
+        for (tag, digest) in &self.tags {
+            match digest {
+                Some(known) if kept.contains(known) => {
+                    tags.insert(tag.clone(), digest.clone());
+                }
+                Some(_) => {
+                    passed_over.insert(tag, policies);
+                }
+                None => {}
+            }
+        }
+        let mut cut = Self { tags, passed_over, ..self.clone() };
+        cut.prune();
+        cut
+    }
+
     /// Whether all is known of this digest that can be.
     pub(super) fn knows(&self, digest: &Digest) -> bool {
         self.releases.contains_key(digest) || self.unusable.contains_key(digest)
+    }
+}
+
+/// Tags that were asked and are older than what is remembered, as short marks: a thousand take 12 kB.
+///
+/// Two tags have the same mark once in 2^48: a new tag whose `latest` moved is found all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// The policies that they were asked for: another policy may choose among them.
+    policies: String,
+    #[serde(with = "marks")]
+    tags: BTreeSet<u64>,
+}
+
+impl PassedOver {
+    fn is_empty(&self) -> bool {
+        self.tags.is_empty()
+    }
+
+    /// Forgets everything unless it holds for these policies.
+    pub(super) fn hold_for(&mut self, policies: &str) {
+        if self.policies != policies {
+            self.policies.clear();
+            self.tags.clear();
+        }
+    }
+
+    fn insert(&mut self, tag: &Tag, policies: &str) {
+        policies.clone_into(&mut self.policies);
+        self.tags.insert(mark(tag));
+    }
+
+    pub(super) fn contains(&self, tag: &Tag) -> bool {
+        !self.tags.is_empty() && self.tags.contains(&mark(tag))
+    }
+}
+
+/// The first 48 bits of a tag's FNV-1a hash.
+fn mark(tag: &Tag) -> u64 {
+    let hash = tag.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash >> 16
+}
+
+/// Twelve hexadecimal digits a mark, in one string.
+mod marks {
+    use std::collections::BTreeSet;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(
+        marks: &BTreeSet<u64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text: String = marks.iter().map(|mark| format!("{mark:012x}")).collect();
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeSet<u64>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.as_bytes()
+            .chunks(12)
+            .map(|digits| {
+                std::str::from_utf8(digits)
+                    .ok()
+                    .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+                    .ok_or_else(|| D::Error::custom("not a list of marks"))
+            })
+            .collect()
     }
 }
 

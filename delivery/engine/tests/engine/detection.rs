@@ -191,3 +191,49 @@ async fn r05_a_policy_that_matches_nothing_is_an_error_that_says_so() {
         Candidate::Empty { message } if message.contains("none of 2 tags")
     ));
 }
+
+#[tokio::test]
+async fn what_fits_is_the_same_when_it_is_cut_and_read_again() {
+    let registry = FakeRegistry::default();
+    registry.push(&["sha-0000001", "latest"], 1);
+    let cut = poll(&registry, &Seen::default()).await.cut(10, &policy().describe());
+    let read: Seen = serde_json::from_str(&serde_json::to_string(&cut).unwrap()).unwrap();
+    assert_eq!(read, cut);
+    assert!(!poll(&registry, &read).await.differs_from(&read));
+}
+
+#[tokio::test]
+async fn what_is_cut_short_chooses_the_same_and_asks_no_tag_again() {
+    let registry = FakeRegistry::default();
+    for number in 0..300 {
+        registry.push(&[&format!("sha-{number:07x}")], number);
+    }
+    let newest = registry.push(&["sha-abcdef0", "latest"], 300);
+    let seen = poll(&registry, &Seen::default()).await;
+    let described = policy().describe();
+    let cut = seen.cut(10, &described);
+    let text = serde_json::to_string(&cut).unwrap();
+    assert!(text.len() < 10_000, "{} bytes", text.len());
+    let cut: Seen = serde_json::from_str(&text).unwrap();
+    assert_eq!(chosen(&cut), chosen(&seen));
+    assert_eq!(cut.releases.len(), 10);
+    assert!(cut.releases.contains_key(&newest.digest));
+    registry.spent();
+    assert!(!poll(&registry, &cut).await.differs_from(&cut));
+    assert_eq!(registry.spent(), (1, 0, 0));
+
+    // The safety net lists the tags again: only a new one is asked for its digest.
+    registry.push(&["sha-1111111"], 301);
+    let later = now() + 2.hours();
+    let again = look(&registry, &place(), &[policy()], &cut, LookDepth::Poll, later).await.unwrap();
+    assert_eq!(registry.spent(), (2, 1, 1));
+    assert_eq!(chosen(&again.seen), "sha-1111111");
+
+    // Another policy may choose among what this one passed over.
+    let mut other = policy();
+    other.order = mercurious_core::policy::Order::Digest("sha-0000001".parse().unwrap());
+    let both = [policy(), other];
+    look(&registry, &place(), &both, &again.seen, LookDepth::Poll, later).await.unwrap();
+    let (heads, _, _) = registry.spent();
+    assert!(heads > 200, "{heads}");
+}

@@ -4,4 +4,5 @@
 
 mod detection;
 mod the_loop;
+mod wishes;
 mod world;

@@ -29,7 +29,7 @@ use mercurious_core::{
 };
 use mercurious_engine::{
     Target,
-    ports::{ApplyError, LogTail, Workloads},
+    ports::{ApplyError, Attention, LogTail, Workloads},
 };
 use mercurious_manifests::Manifests;
 use mercurious_runtime::Tasks;
@@ -189,7 +189,7 @@ impl Deployments {
 
 #[async_trait]
 impl Workloads for Deployments {
-    async fn observe(&self, target: &Target) -> WorkloadState {
+    async fn observe(&self, target: &Target, _: Attention) -> WorkloadState {
         let seat = match self.seat(target) {
             Ok(seat) => seat,
             Err(state) => return *state,

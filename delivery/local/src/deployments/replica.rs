@@ -409,7 +409,7 @@ impl Run {
             Ok(replica) => Arc::new(replica),
             Err(error) => {
                 return self
-                    .tell(Change::CannotStart { message: crate::image_source::chain(&error) })
+                    .tell(Change::CannotStart { message: mercurious_adapters::chain(&error) })
                     .await;
             }
         };

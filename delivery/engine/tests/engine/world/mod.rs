@@ -21,8 +21,8 @@ use mercurious_core::{
 use mercurious_engine::{
     AuditEntry, Event, Place, Ports, Seen, Target, Wishes,
     ports::{
-        ApplyError, Checker, ImageSource, LogTail, LookError, Notifier, Store, StoreError,
-        Workloads,
+        ApplyError, Attention, Checker, Commit, ImageSource, LogTail, LookError, Notifier, Store,
+        StoreError, Workloads,
     },
 };
 use mercurious_runtime::{Clock, SystemClock};
@@ -165,7 +165,7 @@ impl FakeHome {
 
 #[async_trait]
 impl Workloads for FakeHome {
-    async fn observe(&self, _: &Target) -> WorkloadState {
+    async fn observe(&self, _: &Target, _: Attention) -> WorkloadState {
         self.crash.pass().await;
         let image = self.image.lock().unwrap().clone();
         let reference: Option<ImageReference> = image.parse().ok();
@@ -268,13 +268,20 @@ impl Store for FakeStore {
         Ok(self.records.lock().unwrap().get(name).cloned())
     }
 
-    async fn save_record(&self, name: &ObjectName, record: &Record) -> Result<(), StoreError> {
+    async fn commit(&self, name: &ObjectName, commit: Commit<'_>) -> Result<(), StoreError> {
         self.crash.pass().await;
         self.writes.fetch_add(1, Ordering::SeqCst);
         // What is written is what can be read back.
-        let text = serde_json::to_string(record).unwrap();
+        let text = serde_json::to_string(commit.record).unwrap();
         self.records.lock().unwrap().insert(name.clone(), serde_json::from_str(&text).unwrap());
         self.crash.pass().await;
+        self.append(commit.entry).await
+    }
+
+    async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.crash.pass().await;
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        self.audit.lock().unwrap().push_front(entry.clone());
         Ok(())
     }
 
@@ -282,7 +289,7 @@ impl Store for FakeStore {
         Ok(self.seen.lock().unwrap().get(name).cloned())
     }
 
-    async fn save_seen(&self, name: &ObjectName, seen: &Seen) -> Result<(), StoreError> {
+    async fn save_seen(&self, name: &ObjectName, seen: &Seen, _: &str) -> Result<(), StoreError> {
         let text = serde_json::to_string(seen).unwrap();
         self.seen.lock().unwrap().insert(name.clone(), serde_json::from_str(&text).unwrap());
         Ok(())
@@ -311,13 +318,6 @@ impl Store for FakeStore {
 
     async fn set_suspended(&self, name: &ObjectName, suspended: bool) -> Result<(), StoreError> {
         self.suspended.lock().unwrap().insert(name.clone(), suspended);
-        Ok(())
-    }
-
-    async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.crash.pass().await;
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        self.audit.lock().unwrap().push_front(entry.clone());
         Ok(())
     }
 

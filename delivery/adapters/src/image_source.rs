@@ -1,35 +1,33 @@
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
-use mercurious_core::{
-    image::{Digest, Platform, Release, Tag},
-    resources::ObjectName,
-};
+use mercurious_core::image::{Digest, Platform, Release, Tag};
 use mercurious_engine::{
     Place,
     ports::{ImageSource, LookError},
 };
 use mercurious_registry::{Keychain, RegistryClient, RegistryClientBuilder, RegistryError};
 
-use crate::Credentials;
+use crate::{Credentials, chain};
 
-/// The engine's questions to a registry, with the credentials that the manifests name.
-pub struct OciImageSource {
-    credentials: Credentials,
+/// The engine's questions to a registry, with the credentials of a home.
+pub struct OciImageSource<C> {
+    credentials: C,
     platform: Platform,
     build: Box<dyn Fn() -> RegistryClientBuilder + Send + Sync>,
     /// One client per extra certificate authority; almost always just one in all.
     clients: Mutex<BTreeMap<Trust, RegistryClient>>,
 }
 
-/// The Secret with an extra certificate authority, and the host to which plain HTTP is allowed.
-type Trust = (Option<ObjectName>, Option<String>);
+/// The digest of an extra certificate authority, and the host to which plain HTTP is allowed.
+type Trust = (Option<Digest>, Option<String>);
 
-impl std::fmt::Debug for OciImageSource {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<C> fmt::Debug for OciImageSource<C> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("OciImageSource")
             .field("platform", &self.platform)
@@ -37,10 +35,10 @@ impl std::fmt::Debug for OciImageSource {
     }
 }
 
-impl OciImageSource {
+impl<C: Credentials> OciImageSource<C> {
     /// A source for images of this platform. `build` gives a client's settings, mirrors included.
     pub fn new(
-        credentials: Credentials,
+        credentials: C,
         platform: Platform,
         build: impl Fn() -> RegistryClientBuilder + Send + Sync + 'static,
     ) -> Arc<Self> {
@@ -48,23 +46,17 @@ impl OciImageSource {
     }
 
     /// A source that asks through one client, whatever a place says of certificates.
-    pub fn of_client(
-        credentials: Credentials,
-        platform: Platform,
-        client: RegistryClient,
-    ) -> Arc<Self> {
+    pub fn of_client(credentials: C, platform: Platform, client: RegistryClient) -> Arc<Self> {
         let source = Self::new(credentials, platform, RegistryClient::builder);
         source.clients.lock().unwrap_or_else(PoisonError::into_inner).insert((None, None), client);
         source
     }
 
-    fn prepare(&self, place: &Place) -> Result<(RegistryClient, Keychain), LookError> {
-        let wrong = |message: String| LookError::Failed { message, retryable: false };
-        let keychain = self.credentials.keychain(&place.secret).map_err(|error| {
-            wrong(format!("ImageRepository {}: spec.secretRef: {}", place.name, chain(&error)))
-        })?;
+    async fn prepare(&self, place: &Place) -> Result<(RegistryClient, Keychain), LookError> {
+        let keychain = self.credentials.keychain(place).await?;
+        let authority = self.credentials.certificate_authority(place).await?;
         let key = (
-            place.certificate_secret.clone(),
+            authority.as_deref().map(Digest::of),
             place.insecure.then(|| place.repository.host().to_owned()),
         );
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,29 +64,25 @@ impl OciImageSource {
             return Ok((client.clone(), keychain));
         }
         let mut builder = (self.build)();
-        if let Some(name) = &place.certificate_secret {
-            let authority = self.credentials.certificate_authority(name).map_err(|error| {
-                wrong(format!(
-                    "ImageRepository {}: spec.certSecretRef: {}",
-                    place.name,
-                    chain(&error)
-                ))
-            })?;
+        if let Some(authority) = authority {
             builder = builder.extra_ca(authority);
         }
         if place.insecure {
             builder = builder.plain_http(place.repository.host());
         }
-        let client = builder.build().map_err(|error| wrong(chain(&error)))?;
+        let client = builder.build().map_err(|error| LookError::Failed {
+            message: format!("ImageRepository {}: {}", place.name, chain(&error)),
+            retryable: false,
+        })?;
         clients.insert(key, client.clone());
         Ok((client, keychain))
     }
 }
 
 #[async_trait]
-impl ImageSource for OciImageSource {
+impl<C: Credentials> ImageSource for OciImageSource<C> {
     async fn head(&self, place: &Place, reference: &str) -> Result<Option<Digest>, LookError> {
-        let (client, keychain) = self.prepare(place)?;
+        let (client, keychain) = self.prepare(place).await?;
         match client.head(&place.repository, reference, &keychain).await {
             Ok(head) => Ok(Some(head.digest)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -108,7 +96,7 @@ impl ImageSource for OciImageSource {
         digest: &Digest,
         tag: Option<&Tag>,
     ) -> Result<Release, LookError> {
-        let (client, keychain) = self.prepare(place)?;
+        let (client, keychain) = self.prepare(place).await?;
         client
             .resolve(&place.repository, digest, tag, &self.platform, &keychain)
             .await
@@ -117,7 +105,7 @@ impl ImageSource for OciImageSource {
     }
 
     async fn tags(&self, place: &Place) -> Result<Vec<Tag>, LookError> {
-        let (client, keychain) = self.prepare(place)?;
+        let (client, keychain) = self.prepare(place).await?;
         match client.tags(&place.repository, &keychain).await {
             Ok(tags) => Ok(tags),
             // A repository that nothing was pushed to yet has no tags.
@@ -136,16 +124,4 @@ fn look_error(error: &RegistryError) -> LookError {
     } else {
         LookError::Failed { message, retryable: error.is_retryable() }
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -1,0 +1,97 @@
+use mercurious_core::{resources::AutoDeployStatus, rollout::Record};
+use mercurious_engine::{AuditEntry, Seen};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// So many decisions are kept beside the rollouts that ended.
+const DECISIONS: usize = 20;
+
+/// `AutoDeploy.status` as it lies in the cluster: what people read, and what the engine remembers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct StoredStatus {
+    /// What people read. Nothing where it was never written, or cannot be read by this version.
+    pub(crate) shown: Option<AutoDeployStatus>,
+    /// What the engine remembers.
+    pub(crate) memory: Memory,
+    /// The generation of the spec that it is about.
+    pub(crate) generation: i64,
+}
+
+/// `AutoDeploy.status.engine`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Memory {
+    /// The record, less the history, which people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) record: Option<Record>,
+    /// What was seen of the repository, cut to what the next pass needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seen: Option<Seen>,
+    /// The newest decisions that changed something, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) decisions: Vec<AuditEntry>,
+    /// The request to look again that was answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) looked_for: Option<String>,
+}
+
+/// Why a status cannot be used. It is never taken for an empty one: nothing moves.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "status.{part} is damaged ({problem}); repair it, or remove it with `kubectl edit autodeploy --subresource=status` to start anew"
+)]
+pub(crate) struct DamagedStatus {
+    part: &'static str,
+    problem: String,
+}
+
+impl StoredStatus {
+    pub(crate) fn read(status: Option<&Value>) -> Result<Self, DamagedStatus> {
+        let Some(status) = status else { return Ok(Self::default()) };
+        let damaged = |part: &'static str| move |problem: String| DamagedStatus { part, problem };
+        let mut shown: Map<String, Value> =
+            status.as_object().cloned().ok_or_else(|| damaged("")("it is no object".to_owned()))?;
+        let generation = shown.remove("observedGeneration").and_then(|value| value.as_i64());
+        let memory = match shown.remove("engine") {
+            Some(memory) => serde_json::from_value(memory)
+                .map_err(|error| damaged("engine")(error.to_string()))?,
+            None => Memory::default(),
+        };
+        let mut memory: Memory = memory;
+        if let Some(record) = &mut memory.record {
+            if let Some(history) = shown.get("history") {
+                record.history = serde_json::from_value(history.clone())
+                    .map_err(|error| damaged("history")(error.to_string()))?;
+            }
+        } else if shown.contains_key("rollout") {
+            // A rollout is at work and what is known of it is gone: to start anew would forget it.
+            return Err(damaged("engine")(
+                "the record of the rollout at work is missing".to_owned(),
+            ));
+        }
+        // What people read is written anew by each decision: another version's is no loss.
+        let shown = serde_json::from_value(Value::Object(shown)).ok();
+        Ok(Self { shown, memory, generation: generation.unwrap_or_default() })
+    }
+
+    pub(crate) fn write(&self) -> Value {
+        let mut status = match serde_json::to_value(&self.shown) {
+            Ok(Value::Object(status)) => status,
+            _ => Map::new(),
+        };
+        let mut memory = self.memory.clone();
+        if let Some(record) = &mut memory.record {
+            record.history.clear();
+        }
+        status.insert("observedGeneration".to_owned(), self.generation.into());
+        status.insert("engine".to_owned(), serde_json::to_value(memory).unwrap_or_default());
+        Value::Object(status)
+    }
+}
+
+impl Memory {
+    pub(crate) fn remember(&mut self, entry: &AuditEntry) {
+        self.decisions.insert(0, entry.clone());
+        self.decisions.truncate(DECISIONS);
+    }
+}
