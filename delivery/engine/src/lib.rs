@@ -38,6 +38,6 @@ pub use engine::{Engine, EngineError, Ports};
 pub use events::{Event, EventBus, EventKind};
 pub use handle::{AskError, EngineHandle};
 pub use rest::Rest;
-pub use verify::{Verification, VerifiedBox};
+pub use verify::{Verification, VerifiedBox, verify};
 pub use view::{AutoDeployView, DecisionView, RepositoryView, WorkloadView};
 pub use wish::{Place, RepositoryWish, Target, Wish, WishError, Wishes};

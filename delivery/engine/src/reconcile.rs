@@ -429,7 +429,7 @@ impl Reconciler {
             object,
             suspended: desired.suspended,
             decision: DecisionView::new(decision, before.as_ref().map(|view| &view.decision), now),
-            workload: self.workload_view(&observed.workload),
+            workload: WorkloadView::of(&self.wish().target, &observed.workload),
             repository: RepositoryView {
                 name: self.steered.place.name.clone(),
                 repository: self.steered.place.repository.clone(),
@@ -468,35 +468,6 @@ impl Reconciler {
                 Arc::make_mut(view).workload.problems.push(message.to_owned());
             }
         });
-    }
-
-    fn workload_view(&self, state: &WorkloadState) -> WorkloadView {
-        let mut view = WorkloadView {
-            kind: self.wish().target.kind.clone(),
-            name: self.wish().target.workload.name.clone(),
-            ..WorkloadView::default()
-        };
-        match state {
-            WorkloadState::Present(workload) => {
-                view.image = Some(workload.image.clone());
-                view.desired = workload.desired;
-                view.updated = workload.updated;
-                view.available = workload.available;
-                view.total = workload.total;
-                view.problems = workload
-                    .evidence
-                    .iter()
-                    .map(|evidence| format!("{}: {}", evidence.reason, evidence.message))
-                    .collect();
-            }
-            WorkloadState::Missing { target } => {
-                view.problems.push(format!("{target} does not exist"));
-            }
-            WorkloadState::NoContainer { message } | WorkloadState::Unreadable { message } => {
-                view.problems.push(message.clone());
-            }
-        }
-        view
     }
 }
 

@@ -65,7 +65,7 @@ const ERROR_LINE: &str = concat!(
 );
 
 /// Goes through the checklist.
-pub(crate) async fn verify(
+pub async fn verify(
     wish: &Wish,
     place: &Place,
     view: &AutoDeployView,

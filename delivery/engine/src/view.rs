@@ -1,10 +1,12 @@
 use jiff::Timestamp;
 use mercurious_core::{
-    decide::{Decision, Reason},
+    decide::{Decision, Reason, WorkloadState},
     image::Repository,
     resources::{AutoDeploy, ObjectName},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::Target;
 
 /// An auto-deploy as people and programs see it: the object with its status, and the newest decision.
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -81,6 +83,38 @@ pub struct WorkloadView {
     /// What is wrong with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+}
+
+impl WorkloadView {
+    /// A workload as it was observed.
+    pub fn of(target: &Target, state: &WorkloadState) -> Self {
+        let mut view = Self {
+            kind: target.kind.clone(),
+            name: target.workload.name.clone(),
+            ..Self::default()
+        };
+        match state {
+            WorkloadState::Present(workload) => {
+                view.image = Some(workload.image.clone());
+                view.desired = workload.desired;
+                view.updated = workload.updated;
+                view.available = workload.available;
+                view.total = workload.total;
+                view.problems = workload
+                    .evidence
+                    .iter()
+                    .map(|evidence| format!("{}: {}", evidence.reason, evidence.message))
+                    .collect();
+            }
+            WorkloadState::Missing { target } => {
+                view.problems.push(format!("{target} does not exist"));
+            }
+            WorkloadState::NoContainer { message } | WorkloadState::Unreadable { message } => {
+                view.problems.push(message.clone());
+            }
+        }
+        view
+    }
 }
 
 /// A place that is looked at.

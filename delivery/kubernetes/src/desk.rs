@@ -1,25 +1,33 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use k8s_openapi::api::{
+    apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, policy::v1::PodDisruptionBudget,
+};
 use kube::{
     Client,
-    api::{Api, DynamicObject, Patch, PatchParams},
+    api::{Api, DynamicObject, ListParams, Patch, PatchParams},
 };
 use mercurious_core::{
-    decide::{Ask, Request},
+    decide::{Ask, Reason, Request},
     image::{Digest, ImageReference, Platform, Release, Tag},
-    resources::{AutoDeploy, ObjectName},
+    resources::{AutoDeploy, AutoDeployStatus, Condition, ConditionStatus, ObjectName},
     rollout::{Actor, RequestId},
 };
 use mercurious_engine::{
-    AuditEntry, Place, Ports, Seen, TagChoice, Wish, ports::StoreError, tag_choices,
+    AuditEntry, AutoDeployView, DecisionView, LookDepth, Place, Ports, RepositoryView, Seen,
+    TagChoice, Verification, Wish, WorkloadView, look,
+    ports::{Attention, StoreError},
+    tag_choices, verify,
 };
 use mercurious_runtime::{Clock, Tasks};
 use serde_json::json;
 
 use crate::{
-    FluxVersion, Mirror, Objects, ObjectsError, Scope,
+    Finding, FluxVersion, Mirror, Objects, ObjectsError, Scope,
+    deployment::DeploymentFacts,
+    lint::{finding, lint, lint_autoscalers, lint_budgets},
     names::{FLUX_GROUP, REQUESTED_AT},
-    objects::{AutoDeployObject, auto_deploys},
+    objects::{AutoDeployObject, PAGE, auto_deploys},
     pass::{Parts, understand},
     workloads::bounded,
 };
@@ -215,13 +223,11 @@ impl Desk {
                 let stored = found.stored().map_err(|error| DeskError::Fault(error.to_string()))?;
                 let record = stored.memory.record.unwrap_or_default();
                 if record.handled.contains(id) {
-                    let said = stored.memory.decisions.into_iter().find(|entry| {
-                        matches!(
-                            entry.reason,
-                            mercurious_core::decide::Reason::Obeyed
-                                | mercurious_core::decide::Reason::Refused
-                        )
-                    });
+                    let said = stored
+                        .memory
+                        .decisions
+                        .into_iter()
+                        .find(|entry| matches!(entry.reason, Reason::Obeyed | Reason::Refused));
                     return said.ok_or_else(|| {
                         DeskError::Fault("the answer is no longer remembered".to_owned())
                     });
@@ -292,6 +298,128 @@ impl Desk {
         Err(none())
     }
 
+    /// Goes through the checklist of a deployment, asking the registry, the replicas and the checks now.
+    pub async fn verify(&self, name: &ObjectName) -> Result<Verification, DeskError> {
+        let (wish, place) = self.understood(name)?;
+        let shown = self.shown.get(name);
+        let place = place.as_ref().ok_or_else(|| {
+            DeskError::Fault(format!("ImageRepository {} is gone", wish.repository))
+        })?;
+        let now = self.clock.now();
+        let before = shown.and_then(|shown| shown.seen.clone()).unwrap_or_default();
+        let policies = [wish.policy.clone()];
+        let ports = &self.parts.ports;
+        let looked =
+            look(ports.source.as_ref(), place, &policies, &before, LookDepth::Poll, now).await;
+        let (seen, failure) = match looked {
+            Ok(looked) => (looked.seen, None),
+            Err(error) => (before, Some(error.to_string())),
+        };
+        let mut object = wish.auto_deploy.clone();
+        object.status = shown.and_then(|shown| shown.object.status.clone());
+        let ready = object.status.iter().flat_map(|status| &status.conditions);
+        let ready = ready.clone().find(|condition| condition.kind == "Ready");
+        let decision = DecisionView {
+            reason: ready
+                .and_then(|ready| serde_json::from_value(ready.reason.clone().into()).ok())
+                .unwrap_or(Reason::LookFailed),
+            message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+            waiting_on: None,
+            since: ready.map_or(now, |ready| ready.last_transition_time),
+        };
+        let state = ports.workloads.observe(&wish.target, Attention::Close).await;
+        let view = AutoDeployView {
+            suspended: object.spec.suspend,
+            object,
+            decision,
+            workload: WorkloadView::of(&wish.target, &state),
+            repository: RepositoryView {
+                name: wish.repository.clone(),
+                repository: place.repository.clone(),
+                tags: seen.tags.len(),
+                looked_at: Some(now),
+                failure,
+                policy: wish.policy.describe(),
+            },
+            warnings: wish.warnings.iter().map(ToString::to_string).collect(),
+        };
+        Ok(verify(wish, place, &view, &seen, ports).await)
+    }
+
+    /// What is wrong or odd about an auto-deploy and its workload, each with its remedy.
+    pub async fn examine(&self, name: &ObjectName) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let Some(shown) = self.shown.get(name) else { return findings };
+        if let Some(fault) = &shown.fault {
+            findings.push(finding(
+                fault.clone(),
+                "correct it; nothing moves until it can be understood",
+            ));
+        }
+        match &shown.object.status {
+            None => findings.push(finding(
+                "no engine has looked at it yet",
+                "start `mercurious controller` or the CronJob, and see what it logs",
+            )),
+            Some(status) => {
+                let stalled = condition(status, "Stalled", ConditionStatus::True);
+                let unready = condition(status, "Ready", ConditionStatus::False)
+                    .filter(|condition| condition.reason != "Suspended");
+                if let Some(condition) = stalled.or(unready) {
+                    let remedy = "`mercurious explain NAME` has the whole story";
+                    findings.push(finding(condition.message.clone(), remedy));
+                }
+            }
+        }
+        let Ok((wish, _)) = self.understood(name) else { return findings };
+        findings.extend(wish.warnings.iter().map(|warning| {
+            finding(warning.to_string(), "correct the ImagePolicy where that is not meant")
+        }));
+        findings.extend(self.examine_workload(wish).await);
+        findings
+    }
+
+    async fn examine_workload(&self, wish: &Wish) -> Vec<Finding> {
+        let workload = &wish.target.workload;
+        let namespace = workload.namespace.as_str();
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let deployment = match bounded(api.get_opt(&workload.name)).await {
+            Ok(Some(deployment)) => deployment,
+            Ok(None) => {
+                let what = format!("Deployment {workload} does not exist");
+                return vec![finding(what, "create it, or correct spec.target")];
+            }
+            Err(message) => {
+                return vec![finding(message, "grant the right, or ask as somebody who has it")];
+            }
+        };
+        let facts = DeploymentFacts::of(&deployment);
+        let container = match facts.container(&wish.target) {
+            Ok(container) => container,
+            Err(message) => return vec![finding(message, "name the container in spec.container")],
+        };
+        let mut findings = lint(&deployment, &container.name);
+        let relentless = container.relentless();
+        if !relentless.is_empty() && !facts.take_over {
+            findings.push(finding(
+                format!("{} writes the image too, and would write it back", relentless.join(" and ")),
+                "take the image out of its source, or annotate the Deployment with mercurious.dev/take-over=true",
+            ));
+        }
+        let list = ListParams::default().limit(PAGE);
+        let autoscalers: Api<HorizontalPodAutoscaler> =
+            Api::namespaced(self.client.clone(), namespace);
+        let budgets: Api<PodDisruptionBudget> = Api::namespaced(self.client.clone(), namespace);
+        // What may not be listed is not examined.
+        if let Ok(autoscalers) = bounded(autoscalers.list(&list)).await {
+            findings.extend(lint_autoscalers(&deployment, &autoscalers.items));
+        }
+        if let Ok(budgets) = bounded(budgets.list(&list)).await {
+            findings.extend(lint_budgets(&deployment, &budgets.items));
+        }
+        findings
+    }
+
     fn auto_deploy_api(&self, name: &ObjectName) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &name.namespace, &auto_deploys())
     }
@@ -341,6 +469,14 @@ impl Shown {
         let history = self.object.status.iter().flat_map(|status| &status.history);
         seen.chain(history.map(|attempt| attempt.release.clone())).find(fits)
     }
+}
+
+fn condition<'a>(
+    status: &'a AutoDeployStatus,
+    kind: &str,
+    wanted: ConditionStatus,
+) -> Option<&'a Condition> {
+    status.conditions.iter().find(|it| it.kind == kind && it.status == wanted)
 }
 
 /// A person writes with their own rights, whoever holds the lease.

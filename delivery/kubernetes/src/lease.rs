@@ -75,6 +75,8 @@ struct State {
     until: Option<Instant>,
     /// Whom we saw hold it, with which renewal, and since when by our own clock.
     watched: Option<(String, Option<MicroTime>, Instant)>,
+    /// As we wrote it last: to renew it, nothing need be read.
+    written: Option<LeaseObject>,
 }
 
 /// What an attempt found.
@@ -132,7 +134,10 @@ impl Lease {
     /// Gives it back, so that the next may take it at once.
     pub async fn release(&self) -> Result<(), LeaseError> {
         let _one = self.inner.attempt.lock().await;
-        let held = self.state(|state| state.until.take().is_some());
+        let held = self.state(|state| {
+            state.written = None;
+            state.until.take().is_some()
+        });
         if !held {
             return Ok(());
         }
@@ -160,7 +165,15 @@ impl Lease {
             renew_time: Some(now.clone()),
             ..LeaseSpec::default()
         };
-        let found = self.read().await?;
+        let known = self.state(|state| {
+            let held = state.until.is_some_and(|until| asked_at < until);
+            if held { state.written.take() } else { None }
+        });
+        let renewed = known.is_some();
+        let found = match known {
+            Some(known) => Some(known),
+            None => self.read().await?,
+        };
         let params = PostParams::default();
         let written = match found {
             None => {
@@ -190,13 +203,20 @@ impl Lease {
                 self.write(self.inner.api.replace(&settings.name.name, &params, &lease)).await?
             }
         };
-        if !written {
+        let Some(written) = written else {
+            if renewed {
+                // Somebody wrote it since: what it says now counts.
+                return Box::pin(self.attempt()).await;
+            }
             // Somebody was quicker.
             self.state(|state| state.until = None);
             let holder = self.other_holder().await?.unwrap_or_else(|| "somebody".to_owned());
             return Ok(Attempt::Theirs(holder));
-        }
-        self.state(|state| state.until = Some(asked_at + settings.duration));
+        };
+        self.state(|state| {
+            state.until = Some(asked_at + settings.duration);
+            state.written = Some(written);
+        });
         Ok(Attempt::Ours)
     }
 
@@ -229,15 +249,15 @@ impl Lease {
         self.bounded(self.inner.api.get_opt(&self.inner.settings.name.name)).await
     }
 
-    /// Whether it was written; not where somebody was quicker.
+    /// The Lease as it was written; nothing where somebody was quicker.
     async fn write(
         &self,
         answer: impl Future<Output = Result<LeaseObject, kube::Error>>,
-    ) -> Result<bool, LeaseError> {
+    ) -> Result<Option<LeaseObject>, LeaseError> {
         let answer = async {
             match answer.await {
-                Ok(_) => Ok(true),
-                Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(false),
+                Ok(written) => Ok(Some(written)),
+                Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(None),
                 Err(error) => Err(error),
             }
         };

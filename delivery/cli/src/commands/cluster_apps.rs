@@ -92,6 +92,11 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> anyhow::Result<(
             let lines = session.desk.ports().workloads.log_lines(&target, lines).await;
             Ok(print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?)
         }
+        Command::Verify { name } => {
+            let (name, _) = session.desk.find(&name)?;
+            super::verify::show(&session.desk.verify(name).await?, session.json())
+        }
+        Command::Doctor(_) => session.doctor().await,
         _ => Err(Failure::usage(
             "this command works on one machine only; leave --kubeconfig and --context out",
         )),
@@ -113,6 +118,8 @@ pub(crate) fn is_known(command: &Command) -> bool {
             | Command::Hold { .. }
             | Command::Resume { .. }
             | Command::Logs { .. }
+            | Command::Verify { .. }
+            | Command::Doctor(_)
     )
 }
 
@@ -212,6 +219,28 @@ impl Session<'_> {
             text.push_str(&format!("  {mark} {}  {}\n", choice.tag, choice.reason));
         }
         Ok(print(&text)?)
+    }
+
+    async fn doctor(&self) -> anyhow::Result<()> {
+        let mut text = String::new();
+        let mut found = 0;
+        for (name, _) in self.desk.all() {
+            for finding in self.desk.examine(name).await {
+                found += 1;
+                text.push_str(&format!("{name}: {}\n  remedy: {}\n", finding.what, finding.remedy));
+            }
+        }
+        print(&text)?;
+        match (found, self.desk.all().count()) {
+            (0, 0) => {
+                Err(Failure::no("there is no AutoDeploy in the namespaces that are looked at"))
+            }
+            (0, count) => {
+                self.say(format!("nothing is wrong with {count} auto-deploys"));
+                Ok(())
+            }
+            (found, _) => Err(Failure::no(format!("{found} findings"))),
+        }
     }
 
     fn history(&self, name: &str) -> anyhow::Result<()> {

@@ -113,3 +113,19 @@ async fn a_permit_ends_by_our_own_clock_before_others_may_take_the_lease() {
     tokio::time::advance(Duration::from_secs(2)).await;
     assert!(!lease.is_held());
 }
+
+#[tokio::test]
+async fn a_lease_that_is_held_is_renewed_without_reading_it() {
+    let (lease, mut server) = lease();
+    let (taken, ()) = tokio::join!(lease.try_take(), async {
+        server.expect("GET", LEASE).await.answer(&held("own", "2026-01-01T11:59:50.000000Z"));
+        server.expect("PUT", LEASE).await.answer(&held("own", "2026-01-01T12:00:00.000000Z"));
+    });
+    assert_eq!(taken.unwrap(), None);
+    let (renewed, ()) = tokio::join!(lease.try_take(), async {
+        server.expect("PUT", LEASE).await.refuse(409, "Conflict", "modified");
+        server.expect("GET", LEASE).await.answer(&held("theirs", "2026-01-01T12:00:00.000000Z"));
+    });
+    assert_eq!(renewed.unwrap().as_deref(), Some("theirs"));
+    assert!(!lease.is_held());
+}
