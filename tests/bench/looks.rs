@@ -72,7 +72,7 @@ async fn unchanged(program: &Program) -> anyhow::Result<Vec<(String, String)>> {
         let _ = mercurious_distribution::serve(listener, served, stop).await;
     });
     fill(&format!("{address}/{}", Wish::REPOSITORY).parse()?, 50).await?;
-    let wish = Wish { registry: Some(address), interval: "1s", ..Wish::default() };
+    let wish = Wish { registry: Some(address), interval: "2s", ..Wish::default() };
     let home = Home::start(program, wish).await?;
     let (digest, _) = home.push(&Image::good(1)).await?;
     home.ended(&digest, Phase::Succeeded).await?;
@@ -82,7 +82,12 @@ async fn unchanged(program: &Program) -> anyhow::Result<Vec<(String, String)>> {
     let before = registry.requests();
     let until = Instant::now() + Duration::from_mins(1);
     while heads(&registry.requests()) < heads(&before) + POLLS {
-        ensure!(Instant::now() < until, "no polls");
+        ensure!(
+            Instant::now() < until,
+            "no polls: {:?} after {before:?}\n{}",
+            registry.requests(),
+            home.log()
+        );
         sleep(Duration::from_millis(50)).await;
     }
     let after = registry.requests();

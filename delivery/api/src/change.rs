@@ -104,17 +104,21 @@ impl ApiServer {
         name: &ObjectName,
         change: Change,
     ) -> Result<Arc<AutoDeployView>, Problem> {
-        let release = self.release(name, change.release).await?;
-        let was_suspended = self.handle.show(name).await?.suspended;
-        self.handle.suspend(name, false).await?;
-        let named = release.is_some();
-        match self.ask(name, Ask::Resume(release.map(|release| release.digest)), change.by).await {
-            // Nothing was held, but the suspension ended, which is what was asked.
-            Err(problem) if problem.code == "refused" && was_suspended && !named => {
-                self.until(name, PATIENCE, |view| !view.suspended).await
-            }
-            answer => answer,
+        if let Some(release) = self.release(name, change.release).await? {
+            return self.ask(name, Ask::Resume(Some(release.digest)), change.by).await;
         }
+        if !self.handle.show(name).await?.suspended {
+            return self.ask(name, Ask::Resume(None), change.by).await;
+        }
+        // A suspension is for a while, a hold is for a release: ending the one does not try the other again.
+        self.handle.suspend(name, false).await?;
+        let mut view = (*self.until(name, PATIENCE, |view| !view.suspended).await?).clone();
+        let holds = view.object.status.as_ref().map_or(0, |status| status.holds.len());
+        view.decision.message = match holds {
+            0 => "not suspended any more".to_owned(),
+            held => format!("not suspended any more; {held} held, which `resume` again would lift"),
+        };
+        Ok(Arc::new(view))
     }
 
     async fn release(

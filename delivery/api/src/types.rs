@@ -28,7 +28,7 @@ pub enum Verb {
     Rollback,
     /// Keeps a release from being deployed.
     Hold,
-    /// Lifts holds, or one, and ends a suspension.
+    /// Ends a suspension; where there is none, lifts all holds, or the one named.
     Resume,
     /// Nothing moves by itself any more.
     Suspend,

@@ -89,13 +89,16 @@ async fn what_runs_is_seen_steered_and_explained() {
     let hold = held.object.status.unwrap().holds.remove(0);
     assert_eq!((hold.reason.as_str(), hold.by.0.as_str()), ("looks odd", "ada"));
 
+    assert!(client.change(NAME, Verb::Suspend, &by()).await.unwrap().suspended);
+    let resumed = client.change(NAME, Verb::Resume, &by()).await.unwrap();
+    assert!(!resumed.suspended && resumed.decision.message.contains("not suspended any more"));
+    assert_eq!(
+        resumed.object.status.unwrap().holds.len(),
+        1,
+        "the end of a suspension lifts no hold"
+    );
     let resumed = client.change(NAME, Verb::Resume, &by()).await.unwrap();
     assert!(resumed.object.status.unwrap().holds.is_empty());
-    assert!(client.change(NAME, Verb::Suspend, &by()).await.unwrap().suspended);
-    assert!(
-        !client.change(NAME, Verb::Resume, &by()).await.unwrap().suspended,
-        "nothing was held, and it goes on"
-    );
     run.tasks.shut_down(Duration::from_secs(10)).await;
 }
 

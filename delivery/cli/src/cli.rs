@@ -120,7 +120,7 @@ pub(crate) enum Command {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Lift holds and suspension
+    /// End a suspension; where there is none, lift all holds, or the one on the release named
     Resume {
         name: String,
         /// Only the hold on this release

@@ -287,14 +287,13 @@ impl EngineHandle {
         let seen = repository.state.borrow().seen.clone();
         let hex =
             text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha-")).unwrap_or(text);
-        let fits = |release: &Release| {
-            release.tag.as_ref().is_some_and(|tag| tag.as_str() == text)
-                || (hex.len() >= 7
-                    && (release.digest.hex().starts_with(hex)
-                        || release
-                            .commit
-                            .as_ref()
-                            .is_some_and(|commit| commit.as_str().starts_with(hex))))
+        let is_named =
+            |release: &Release| release.tag.as_ref().is_some_and(|it| it.as_str() == text);
+        let begins = |release: &Release| {
+            let commit = release.commit.as_ref();
+            hex.len() >= 7
+                && (release.digest.hex().starts_with(hex)
+                    || commit.is_some_and(|commit| commit.as_str().starts_with(hex)))
         };
         let listed = seen.tags.iter().filter_map(|(tag, digest)| {
             let release = seen.releases.get(digest.as_ref()?)?;
@@ -306,7 +305,19 @@ impl EngineHandle {
             .filter_map(|view| view.object.status.as_ref())
             .flat_map(|status| status.history.iter().map(|attempt| attempt.release.clone()))
             .collect::<Vec<_>>();
-        listed.chain(history).find(fits)
+        let known: Vec<Release> = listed.chain(history).collect();
+        if let Some(named) = known.iter().find(|release| is_named(release)) {
+            return Some(named.clone());
+        }
+        let mut begun: Vec<&Release> = known.iter().filter(|release| begins(release)).collect();
+        // What begins like two releases names neither.
+        begun.iter().all(|release| release.digest == begun[0].digest).then_some(())?;
+        // A tag that moves tells less than one made for the commit.
+        begun.sort_by_key(|release| {
+            let tag = release.tag.as_ref().map(|tag| tag.as_str());
+            tag.is_none_or(|tag| !tag.starts_with("sha-"))
+        });
+        begun.first().map(|release| (*release).clone())
     }
 
     fn seat(&self, name: &ObjectName) -> Result<AppSeat, AskError> {

@@ -168,7 +168,8 @@ impl StatusStore {
                 (Ok(stored), _) if stored.shown.is_some() && kept.is_behind() => true,
                 (Ok(stored), Some(seen)) => stored.memory.seen.as_ref().is_none_or(|before| {
                     // Where every look lists the tags, when that was last is no news.
-                    seen.differs_from(before) || (!seen.no_latest && seen.listed_at != before.listed_at)
+                    seen.differs_from(before)
+                        || (!seen.no_latest && seen.listed_at != before.listed_at)
                 }),
                 _ => false,
             });

@@ -75,12 +75,10 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> anyhow::Result<(
         }
         Command::Resume { name, release } => {
             let (name, shown) = session.desk.find(&name)?;
-            if shown.object.spec.suspend {
+            // A suspension is for a while, a hold is for a release: ending the one does not try the other again.
+            if release.is_none() && shown.object.spec.suspend {
                 session.desk.suspend(name, false).await?;
-                session.say(format!("{name} is not suspended any more"));
-            }
-            let holds = shown.object.status.as_ref().is_some_and(|status| !status.holds.is_empty());
-            if !holds {
+                session.say(format!("{name} is not suspended any more; what is held stays so"));
                 return Ok(());
             }
             let release = session.named(name, release.as_deref()).await?;

@@ -125,8 +125,13 @@ impl<'a> Case<'a> {
         if let Some(rollout) = self.record.rollout.clone()
             && rollout.kind != Kind::Restart
         {
+            // What a person takes back is never what the person just went back to: that would hold the good one.
+            if rollout.kind == Kind::Rollback && to.is_none() {
+                let name = rollout.release.nickname();
+                return Ok(Done::said(format!("on the way back to {name} already")));
+            }
             let previous = rollout.previous.as_ref().map(|previous| &previous.digest);
-            if to.is_none_or(|to| Some(&to.digest) == previous) {
+            if rollout.kind != Kind::Rollback && to.is_none_or(|to| Some(&to.digest) == previous) {
                 return self.turn_round(rollout, by, format!("rolled back by {by}"));
             }
         }

@@ -502,3 +502,18 @@ proptest! {
         prop_assert!(!said.contains("correct horse"), "{said}");
     }
 }
+
+#[test]
+fn a_check_that_nobody_can_ask_is_refused_before_it_takes_back_a_good_release() {
+    let url = "http://api.app.svc/";
+    for (from, to, words) in [
+        (url, "http://nosuch.app.svc/", "there is no Service app/nosuch"),
+        (url, "http://api.app.svc:99/", "has no port 99"),
+        (url, "http://api/", "http://api.app.svc/"),
+        ("{{ release.commit }}", "{{ release.comit }}", "`release.comit` is not known"),
+        (r"(?i)\b(panic|fatal)\b", "(?x)panic", "spec.checks[1].logs.deny"),
+    ] {
+        let said = broken(from, to);
+        assert!(said.contains(words) && said.contains("app.yaml"), "{to}: {said}");
+    }
+}

@@ -202,6 +202,21 @@ fn rollback_goes_to_the_newest_that_succeeded_and_holds_what_it_leaves() {
 }
 
 #[test]
+fn a_second_rollback_on_the_way_back_changes_nothing() {
+    let mut world = World::settled();
+    world.push(Behaviour::Good);
+    world.settle();
+    asked(&mut world, Ask::Rollback(None));
+    let before = world.record.rollout.clone();
+    assert!(before.is_some());
+    asked(&mut world, Ask::Rollback(None));
+    assert_eq!(world.record.rollout.as_ref().map(|it| it.id), before.map(|it| it.id));
+    world.settle();
+    assert_eq!(world.running(), Some(0));
+    assert!(world.holds(1) && !world.holds(0));
+}
+
+#[test]
 fn rollback_to_a_release_goes_there_held_or_not() {
     let mut world = World::with_two();
     world.push(Behaviour::Good);

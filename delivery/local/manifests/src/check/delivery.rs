@@ -32,6 +32,7 @@ impl Check<'_> {
                 let what = format!("there is no ImagePolicy {policy}");
                 self.fault(object, "spec.policyRef", what, &hint);
             }
+            self.questions(object);
             if self.manifests.deployments.contains_key(&target) {
                 self.followed_container(object, &target, &policy);
             } else {
@@ -131,7 +132,7 @@ impl Check<'_> {
     }
 }
 
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod network;
+mod questions;
 mod secret;
 mod workload;
 

@@ -8,7 +8,7 @@ use super::{
     },
 };
 
-const NO_ISOLATION: &str = "programs are plain processes, not isolated from each other";
+const NO_ISOLATION: &str = "how far a replica is isolated is bubblewrap's: its own files and processes, this machine's network";
 const NO_TERMINAL: &str =
     "a program has no terminal and no input, as on a cluster without `kubectl attach`";
 
@@ -155,7 +155,7 @@ static LIFECYCLE: Shape = Shape::new(
     &[
         optional("preStop", Leaf::Object(&PRE_STOP)),
         refused("postStart", "nothing runs beside a program's start", "do it in the program"),
-        only("stopSignal", &["SIGTERM"], "a program is stopped with SIGTERM"),
+        only("stopSignal", &["SIGTERM"], "otherwise the image's STOPSIGNAL is what counts"),
     ],
 );
 

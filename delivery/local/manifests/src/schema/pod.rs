@@ -7,7 +7,7 @@ use super::{
 
 const NO_SCHEDULER: &str = "there is one machine and nothing is scheduled";
 const NO_API: &str = "there is no Kubernetes API for a program to talk to";
-const NO_ISOLATION: &str = "programs are plain processes, not isolated from each other";
+const NO_ISOLATION: &str = "how far a replica is isolated is bubblewrap's: its own files and processes, this machine's network";
 const OWN_FILES: &str = "volumes belong to the user that runs everything";
 
 pub(super) static TEMPLATE: Shape = Shape::new(
@@ -81,7 +81,7 @@ static POD: Shape = Shape::new(
         noted("serviceAccountName", NO_API),
         ignored("serviceAccount", "it is the old name of `serviceAccountName`"),
         ignored("automountServiceAccountToken", NO_API),
-        ignored("enableServiceLinks", "no variables are made for Services"),
+        ignored("enableServiceLinks", "the variables of Services are always made"),
         noted("affinity", NO_SCHEDULER),
         ignored("topologySpreadConstraints", "one machine is one domain: replicas are spread"),
         ignored("tolerations", "they allow, and demand nothing"),
@@ -132,7 +132,7 @@ static VOLUME: Shape = Shape::new(
         refused("ephemeral", NOT_KEPT, "use an emptyDir"),
         refused(
             "hostPath",
-            "a program sees the machine's files as they are",
+            "a replica has the image's files and what is mounted from the manifests",
             "pass the path in a variable",
         ),
         refused("projected", ONE_SOURCE, "mount each source as a volume of its own"),

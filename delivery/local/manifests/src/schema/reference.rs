@@ -28,6 +28,10 @@ with the nearest known one.
 Read as kubectl reads: unquoted `yes`, `on`, `8080` and `0644` are not text (a field that wants text asks for quotes), an empty
 field is one that is not there, anchors and merge keys work. A field that stands twice is refused. A file may have 16 MiB,
 200,000 values (those that aliases repeat included) and 64 levels.
+
+A Service listens on `127.0.0.1` at its `nodePort`, else at a port that is chosen once and kept; `up` prints it. A check asks it as
+`http://NAME.NAMESPACE.svc:PORT/`, with the Service's own `port` (80 where it is left out); `contains` fills in `{{ release.commit }}`,
+`{{ release.tag }}` and `{{ release.digest }}`. `logs.deny` is a regular expression as Go reads it.
 ";
 
 /// `docs/manifests.md`: every known field and what one machine makes of it.
