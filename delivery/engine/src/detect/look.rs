@@ -180,6 +180,8 @@ impl Round<'_> {
         let listed = self.source.tags(self.place).await?;
         let mut known = std::mem::take(&mut self.seen.tags);
         for tag in listed {
+            // It came after the first look: from the next poll on it tells whether anything is new.
+            self.seen.no_latest &= tag != latest();
             if !excluded.covers(&tag) {
                 let digest = known.remove(&tag).flatten();
                 let digest = digest.or_else(|| self.seen.anchors.get(&tag).cloned());

@@ -35,6 +35,19 @@ async fn an_unchanged_poll_is_one_head_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_latest_that_comes_later_makes_polls_one_head_again() {
+    let registry = FakeRegistry::default();
+    registry.push(&["sha-0a1b2c3"], 1);
+    let seen = poll(&registry, &Seen::default()).await;
+    registry.push(&["latest", "sha-0a1b2c4"], 2);
+    let seen = poll(&registry, &poll(&registry, &seen).await).await;
+    assert_eq!(chosen(&seen), "sha-0a1b2c4");
+    registry.spent();
+    poll(&registry, &seen).await;
+    assert_eq!(registry.spent(), (1, 0, 0));
+}
+
+#[tokio::test]
 async fn a_new_image_costs_its_resolution_and_one_head_on_its_commit_tag() {
     let registry = FakeRegistry::default();
     registry.push(&["latest", "sha-ffffff1"], 1);
