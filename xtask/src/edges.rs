@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-proxy", &["runtime"]),
     ("mercurious-sandbox", &["core", "runtime"]),
     ("mercurious-load", &["runtime"]),
+    ("mercurious-cluster", &["distribution", "load", "runtime", "trials"]),
     (
         "mercurious-trials",
         &["api", "core", "distribution", "engine", "load", "registry", "runtime"],

@@ -1,6 +1,6 @@
 //! A small real HTTP server that a demonstration or a test rolls out: it can be slow, unready, or fail on wish.
 //!
-//! **Flow.** Wait `--start-delay`, listen on loopback, answer. At SIGTERM: readiness fails, event streams end,
+//! **Flow.** Wait `--start-delay`, listen, answer. At SIGTERM: readiness fails, event streams end,
 //! answers say `Connection: close`, and it goes on accepting until no request is running; then it stops
 //! listening, lets open connections finish, and ends with 0, after at most `--drain`.
 
@@ -9,7 +9,7 @@ mod endpoints;
 mod serve;
 mod state;
 
-use std::{io::Write as _, net::Ipv4Addr, time::Duration};
+use std::{io::Write as _, time::Duration};
 
 use anyhow::Context as _;
 pub(crate) use args::ExampleServerArgs;
@@ -45,9 +45,9 @@ pub(crate) async fn run(args: ExampleServerArgs) -> anyhow::Result<()> {
         () = tokio::time::sleep(args.start_delay.0) => {}
         () = stopping.cancelled() => return Ok(()),
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))
+    let listener = TcpListener::bind((args.address, args.port))
         .await
-        .with_context(|| format!("could not listen on 127.0.0.1:{}", args.port))?;
+        .with_context(|| format!("could not listen on {}:{}", args.address, args.port))?;
     tracing::info!(server.address = %listener.local_addr()?, app.version = args.version, "listening");
     let environment = std::env::vars().filter(|(name, _)| name.starts_with("EXAMPLE_")).collect();
     let drain = args.drain.0;

@@ -1,3 +1,5 @@
+use std::net::{IpAddr, Ipv4Addr};
+
 use clap::builder::BoolishValueParser;
 use mercurious_core::duration::Span;
 
@@ -16,7 +18,10 @@ pub(crate) struct ExampleServerArgs {
     /// The revision, answered beside the version
     #[arg(long, env = "EXAMPLE_COMMIT", value_name = "SHA")]
     pub(crate) commit: Option<String>,
-    /// Where to listen, on loopback; 0 chooses a free port
+    /// The address to listen on
+    #[arg(long, env = "EXAMPLE_ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into(), value_name = "IP")]
+    pub(crate) address: IpAddr,
+    /// The port to listen on; 0 chooses a free one
     #[arg(long, env = "PORT", default_value_t = 8080)]
     pub(crate) port: u16,
     /// Listen only after this time

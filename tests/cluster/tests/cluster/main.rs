@@ -1,0 +1,37 @@
+//! What only a real cluster can show. One serves all tests; it is taken down after the last, and nothing may be left.
+
+mod example;
+mod rollouts;
+mod stage;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+use mercurious_cluster::{Cluster, Unavailable};
+use stage::{Stage, Test};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    if let Err(Unavailable(why)) = Cluster::available()
+        && !arguments.list
+    {
+        return stage::skipped(&why);
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let stage = Stage::default();
+    let tests: Vec<Test> = [rollouts::tests()].into_iter().flatten().collect();
+    let trials = tests
+        .into_iter()
+        .map(|(name, test)| {
+            let (stage, handle) = (stage.clone(), runtime.handle().clone());
+            Trial::test(name, move || handle.block_on(stage.run(name, test)))
+        })
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let left = runtime.block_on(stage.end());
+    if let Err(error) = left {
+        eprintln!("the cluster did not go cleanly: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
