@@ -6,6 +6,7 @@ use mercurious_core::duration::Span;
 
 use crate::{
     cluster_args::{ClusterArgs, EngineArgs},
+    commands::manifests::ManifestsArgs,
     example_server::ExampleServerArgs,
     failure::Exit,
 };
@@ -154,6 +155,8 @@ pub(crate) enum Command {
         after_help = "Examples:\n  git tag | mercurious policy --semver='>=1.0.0 <2.0.0'\n  mercurious policy --filter='^main-(?P<ts>[0-9]+)$' --extract='$ts' --numerical=asc < tags"
     )]
     Policy(PolicyArgs),
+    /// Print what installs the program on Kubernetes
+    Manifests(ManifestsArgs),
     /// Print the completions of a shell
     #[command(
         after_help = "Examples:\n  mercurious completions bash > ~/.local/share/bash-completion/completions/mercurious\n  mercurious completions zsh > \"${fpath[1]}/_mercurious\"\n  mercurious completions fish > ~/.config/fish/completions/mercurious.fish"

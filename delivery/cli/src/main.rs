@@ -70,6 +70,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Publish(args) => commands::publish::run(args, &globals).await,
         Command::Policy(args) => commands::policy::run(&args, &globals),
         Command::Images(args) => commands::images::run(args, &globals).await,
+        Command::Manifests(args) => commands::manifests::run(&args),
         Command::Completions { shell } => commands::completions::run(shell),
         Command::ExampleServer(args) => example_server::run(args).await,
         command if in_cluster => commands::cluster_apps::run(command, &globals).await,

@@ -9,6 +9,7 @@ mod explain;
 mod history;
 pub(crate) mod images;
 mod logs;
+pub(crate) mod manifests;
 pub(crate) mod policy;
 pub(crate) mod publish;
 mod rollback;

@@ -1,0 +1,27 @@
+# The program in an image with nothing else but glibc, certificates and time zones.
+#
+#   docker build --tag ghcr.io/team-mercurious/mercurious:0.1.0 .
+#
+# `mercurious publish` makes an image of the same program with no container engine: docs/kubernetes.md.
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /source
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/source/target \
+    cargo build --release --locked --package mercurious \
+    && install -D target/release/mercurious /out/mercurious
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+LABEL org.opencontainers.image.title="mercurious" \
+      org.opencontainers.image.source="https://github.com/team-mercurious/mercurious" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+COPY --from=build /out/mercurious /mercurious
+USER 65532:65532
+ENTRYPOINT ["/mercurious"]
