@@ -8,20 +8,18 @@ use std::{
 };
 
 const ROOT: &str = "/sys/fs/cgroup";
+/// A file that only hierarchies of version 2 have.
+const UNIFIED: &str = "cgroup.controllers";
 
-/// Every hierarchy: one of version 2, or those of version 1.
+/// Every hierarchy: the one of version 2, or those of version 1 and what stands beside them.
 fn hierarchies() -> Vec<PathBuf> {
     let root = Path::new(ROOT);
-    if root.join("cgroup.controllers").exists() {
+    if root.join(UNIFIED).exists() {
         return vec![root.to_owned()];
     }
     let Ok(entries) = fs::read_dir(root) else { return Vec::new() };
-    entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| entry.path())
-        .filter(|path| !path.join("cgroup.controllers").exists())
-        .collect()
+    let directories = entries.flatten().filter(|it| it.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories.map(|entry| entry.path()).collect()
 }
 
 /// Makes the group that the kubelet works beneath.

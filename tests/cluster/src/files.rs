@@ -35,10 +35,20 @@ pub(crate) fn write(place: &Place, subnet: Subnet, registry: SocketAddr) -> anyh
     place.write("proxy.yaml", &proxy(place, subnet))?;
     place.write("audit-policy.yaml", AUDIT_POLICY)?;
     place.write("resolv.conf", "nameserver 127.0.0.1\n")?;
+    Ok(())
+}
+
+/// Writes what stands in the place of the kernel's settings; the inner process finds it there when it starts.
+pub(crate) fn write_kernel(place: &Place) -> anyhow::Result<()> {
     for (name, value) in KERNEL {
-        place.write(&format!("kernel/{}", name.replace('/', "-")), value)?;
+        place.write(&kernel_file(name), value)?;
     }
     Ok(())
+}
+
+/// The file that stands in the place of this setting.
+pub(crate) fn kernel_file(name: &str) -> String {
+    format!("kernel/{}", name.replace('/', "-"))
 }
 
 fn containerd(place: &Place, registry: SocketAddr) -> String {

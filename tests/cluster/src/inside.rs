@@ -12,7 +12,12 @@ use std::{
 use anyhow::{Context as _, ensure};
 use nix::{errno::Errno, sys::wait::wait, unistd::Pid};
 
-use crate::{files::KERNEL, parts::Part, place::Place, subnet::Subnet};
+use crate::{
+    files::{KERNEL, kernel_file},
+    parts::Part,
+    place::Place,
+    subnet::Subnet,
+};
 
 /// Directories that parts write to whatever they are told; here they are empty and go with the namespace.
 const OWN_DIRECTORIES: [&str; 4] = ["/run", "/var/lib/kubelet", "/var/log", "/var/lib/cni"];
@@ -54,11 +59,7 @@ fn furnish(place: &Place) -> anyhow::Result<()> {
     for (name, _) in KERNEL {
         let setting = format!("/proc/sys/{name}");
         if Path::new(&setting).exists() {
-            mount(&[
-                "--bind",
-                &place.text(&format!("kernel/{}", name.replace('/', "-"))),
-                &setting,
-            ])?;
+            mount(&["--bind", &place.text(&kernel_file(name)), &setting])?;
         }
     }
     Ok(())

@@ -56,6 +56,7 @@ async fn keep_at(
 ) -> anyhow::Result<()> {
     cgroup::make(&place.cgroup()).context("cannot make control groups")?;
     pki::write(place, subnet)?;
+    files::write_kernel(place)?;
     let mut inner = Inner::start(place, subnet, &built.node).await?;
     let tasks = Tasks::new();
     let kept = tokio::select! {
@@ -81,13 +82,17 @@ async fn work(
     inner.begin(&[Part::Etcd, Part::Containerd, Part::ApiServer]).await?;
     Images::of(&facts).publish(&Program::built()?, &built.pause, "cluster/pause", &[]).await?;
     let kubectl = Kubectl::new(&facts.kubeconfig);
-    until(place, "the API server", || kubectl.line("get --raw /readyz")).await?;
+    until(place, inner, "the API server", || kubectl.line("get --raw /readyz")).await?;
     // It ends when the API server does not answer yet.
     inner.begin(&[Part::ControllerManager, Part::Scheduler, Part::Kubelet, Part::Proxy]).await?;
-    until(place, "the default service account", || kubectl.line("get serviceaccount default"))
-        .await?;
-    until(place, "the node", || kubectl.line("wait --for=condition=Ready node --all --timeout=1s"))
-        .await?;
+    until(place, inner, "the default service account", || {
+        kubectl.line("get serviceaccount default")
+    })
+    .await?;
+    until(place, inner, "the node", || {
+        kubectl.line("wait --for=condition=Ready node --all --timeout=1s")
+    })
+    .await?;
     ready(&facts)?;
     let status = inner.child.wait().await?;
     bail!("the cluster's process 1 ended with {status}")
@@ -141,12 +146,20 @@ async fn told_to_end() -> anyhow::Result<()> {
     }
 }
 
-async fn until<F>(place: &Place, what: &str, ask: impl Fn() -> F) -> anyhow::Result<()>
+async fn until<F>(
+    place: &Place,
+    inner: &mut Inner,
+    what: &str,
+    ask: impl Fn() -> F,
+) -> anyhow::Result<()>
 where
     F: Future<Output = Result<String, crate::KubectlError>>,
 {
     let end = Instant::now() + PATIENCE;
     while let Err(error) = ask().await {
+        if let Some(status) = inner.child.try_wait()? {
+            bail!("the cluster's process 1 ended with {status}\n{}", logs(place));
+        }
         ensure!(Instant::now() < end, "{what} did not come: {error}\n{}", logs(place));
         sleep(Duration::from_millis(200)).await;
     }

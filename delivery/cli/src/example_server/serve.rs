@@ -15,8 +15,9 @@ use tokio::{
 
 use super::{endpoints::router, state::State};
 
-/// Answers until `stopping`, then drains for at most `drain`. A server that is never idle stops listening at
-/// half of that time, so that what it accepted last can still be answered.
+/// Answers until `stopping`, then drains for at most `drain`: until no request runs and no connection is open, so that
+/// nobody who keeps one finds it closed under a request; every answer says `Connection: close` by then. A server that
+/// never gets there stops listening at half of that time, so that what it accepted last can still be answered.
 pub(super) async fn serve(
     listener: TcpListener,
     state: State,
@@ -33,7 +34,7 @@ pub(super) async fn serve(
     tracing::info!(requests.running = state.running(), "draining");
     let idle = async {
         tokio::select! {
-            () = state.idle() => {}
+            () = async { state.idle().await; connections.none().await } => {}
             () = sleep(drain / 2) => {}
         }
     };
@@ -70,6 +71,13 @@ impl Connections {
                 },
                 () = &mut end => return,
             }
+        }
+    }
+
+    /// Waits until none is open.
+    async fn none(&self) {
+        while self.open.count() > 0 {
+            sleep(Duration::from_millis(20)).await;
         }
     }
 

@@ -130,6 +130,19 @@ async fn while_a_request_runs_a_stopping_server_answers_others_and_is_not_ready(
 }
 
 #[tokio::test]
+async fn a_kept_connection_is_told_to_close_before_it_is_closed() {
+    let server = Server::start(&["--drain", "20s"]).await;
+    let mut kept = server.connect().await;
+    assert!(!kept.get("/").await.closes);
+    server.stopping.cancel();
+    // Time for a server to close what is idle, as it must not.
+    while TcpStream::connect(server.address).await.is_ok() && server.state.is_ready() {}
+    let answer = kept.get("/").await;
+    assert_eq!((answer.status, answer.closes), (200, true));
+    server.ended().await;
+}
+
+#[tokio::test]
 async fn an_event_stream_ends_cleanly_at_the_stop() {
     let server = Server::start(&["--version", "7"]).await;
     let mut client = server.connect().await;
