@@ -2,7 +2,7 @@
 #
 #   docker build --tag ghcr.io/team-mercurious/mercurious:0.1.0 .
 #
-# `mercurious publish` makes an image of the same program with no container engine: docs/kubernetes.md.
+# `mercurious publish` makes an image of the same program with no container engine: docs/install.md.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /source

@@ -29,6 +29,7 @@ pub use image::Image;
 pub use marked::Process;
 pub use moment::{Moment, Seen};
 pub use program::Program;
+pub use push_like::Pattern;
 pub use seed::Chance;
 pub use trial::{End, Kind, Trial, at_rest};
 pub use wish::Wish;

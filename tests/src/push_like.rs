@@ -11,7 +11,7 @@ use crate::{Home, Image};
 
 /// An image made once by the program, of which others differ in their configuration alone.
 #[derive(Debug)]
-struct Pattern {
+pub struct Pattern {
     manifest: Value,
     configuration: Value,
     layers: Vec<BlobToPush>,
@@ -25,35 +25,14 @@ impl Home {
     /// only its configuration is new, so that it costs next to nothing.
     pub async fn push_like(&self, image: &Image) -> anyhow::Result<Digest> {
         let pattern = PATTERN.get_or_try_init(|| self.pattern()).await?;
-        let repository: Repository = self.repository().parse()?;
-        let tags: Vec<Tag> = vec![format!("sha-{}", image.commit()).parse()?, "latest".parse()?];
-        let image = pattern.image(image)?;
-        let pushed =
-            client()?.push_image(&repository, &image, &tags, None, &Keychain::anonymous()).await?;
-        Ok(pushed.digest)
+        pattern.push(&self.repository(), image).await
     }
 
     /// Published where nobody looks, and read back.
     async fn pattern(&self) -> anyhow::Result<Pattern> {
-        let (client, anonymous) = (client()?, Keychain::anonymous());
         let repository = self.repository_of("pattern/example");
         let (digest, _) = self.push_to(&repository, &Image::good(0)).await?;
-        let repository: Repository = repository.parse()?;
-        let manifest = document(&client, &repository, &digest).await?;
-        let blob = async |blob: &Value| -> anyhow::Result<Bytes> {
-            let blob = BlobDescriptor {
-                digest: blob["digest"].as_str().context("no digest")?.parse()?,
-                size: blob["size"].as_u64().context("no size")?,
-                media_type: String::new(),
-            };
-            Ok(client.blob_bytes(&repository, &blob, &anonymous).await?)
-        };
-        let configuration = serde_json::from_slice(&blob(&manifest["config"]).await?)?;
-        let mut layers = Vec::new();
-        for layer in manifest["layers"].as_array().context("no layers")? {
-            layers.push(BlobToPush::from_bytes(blob(layer).await?));
-        }
-        Ok(Pattern { manifest, configuration, layers })
+        Pattern::read(&repository, &digest).await
     }
 
     /// The digest of this image's commit tag in the embedded registry, with all that it names; nothing where the
@@ -93,6 +72,37 @@ fn client() -> anyhow::Result<RegistryClient> {
 }
 
 impl Pattern {
+    /// Of an image that was published.
+    pub async fn read(repository: &str, digest: &Digest) -> anyhow::Result<Self> {
+        let (client, anonymous) = (client()?, Keychain::anonymous());
+        let repository: Repository = repository.parse()?;
+        let manifest = document(&client, &repository, digest).await?;
+        let blob = async |blob: &Value| -> anyhow::Result<Bytes> {
+            let blob = BlobDescriptor {
+                digest: blob["digest"].as_str().context("no digest")?.parse()?,
+                size: blob["size"].as_u64().context("no size")?,
+                media_type: String::new(),
+            };
+            Ok(client.blob_bytes(&repository, &blob, &anonymous).await?)
+        };
+        let configuration = serde_json::from_slice(&blob(&manifest["config"]).await?)?;
+        let mut layers = Vec::new();
+        for layer in manifest["layers"].as_array().context("no layers")? {
+            layers.push(BlobToPush::from_bytes(blob(layer).await?));
+        }
+        Ok(Self { manifest, configuration, layers })
+    }
+
+    /// Pushes this image, its commit's tag before `latest`; its digest.
+    pub async fn push(&self, repository: &str, image: &Image) -> anyhow::Result<Digest> {
+        let repository: Repository = repository.parse()?;
+        let tags: Vec<Tag> = vec![format!("sha-{}", image.commit()).parse()?, "latest".parse()?];
+        let image = self.image(image)?;
+        let pushed =
+            client()?.push_image(&repository, &image, &tags, None, &Keychain::anonymous()).await?;
+        Ok(pushed.digest)
+    }
+
     fn image(&self, image: &Image) -> anyhow::Result<ImageToPush> {
         let mut configuration = self.configuration.clone();
         let created = jiff::Timestamp::from_second(image.created())?.to_string();

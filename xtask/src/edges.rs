@@ -5,7 +5,11 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 /// Each crate with the crates of this workspace that it may depend on.
+<<<<<<< HEAD
 const ALLOWED: &[(&str, &[&str])] = &[
+=======
+const ALLOWED: [(&str, &[&str]); 15] = [
+>>>>>>> 4ad17c6 (Cluster: install tests against the API server; images made once and pushed many times)
     ("mercurious-runtime", &[]),
     ("mercurious-core", &[]),
     ("mercurious-itinerary", &[]),
@@ -17,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-proxy", &["runtime"]),
     ("mercurious-sandbox", &["core", "runtime"]),
     ("mercurious-load", &["runtime"]),
-    ("mercurious-cluster", &["distribution", "load", "runtime", "trials"]),
+    ("mercurious-cluster", &["core", "distribution", "load", "runtime", "trials"]),
     (
         "mercurious-trials",
         &["api", "core", "distribution", "engine", "load", "registry", "runtime"],

@@ -48,10 +48,13 @@ const PATIENCE: Duration = Duration::from_mins(60);
 impl Cluster {
     /// Whether one can be had here at all.
     pub fn available() -> Result<(), Unavailable> {
+        let unavailable = |why: &str| Err(Unavailable(why.to_owned()));
+        if !answers("kubectl", &["version", "--client"]) {
+            return unavailable("kubectl is not installed");
+        }
         if named("MERCURIOUS_TEST_KUBECONFIG").is_some() {
             return Ok(());
         }
-        let unavailable = |why: &str| Err(Unavailable(why.to_owned()));
         if !cfg!(target_os = "linux") {
             return unavailable("a cluster of our own needs Linux");
         }
@@ -59,6 +62,9 @@ impl Cluster {
             return unavailable(
                 "a cluster of our own needs root: name one in MERCURIOUS_TEST_KUBECONFIG",
             );
+        }
+        if !answers("go", &["version"]) {
+            return unavailable("a cluster of our own needs Go, which builds its parts");
         }
         if !packages::missing().is_empty() && !Path::new("/usr/bin/apt-get").exists() {
             let missing = packages::missing().join(", ");
@@ -153,6 +159,17 @@ impl Cluster {
 pub fn prepare() -> anyhow::Result<()> {
     packages::install()?;
     build::build().map(drop)
+}
+
+/// Whether a program is there and runs.
+fn answers(program: &str, arguments: &[&str]) -> bool {
+    let quiet = std::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    quiet.is_ok_and(|status| status.success())
 }
 
 #[expect(clippy::disallowed_methods, reason = "these are the settings of the tests")]

@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use mercurious_trials::Program;
+use mercurious_core::image::Digest;
+use mercurious_trials::{Image, Pattern, Program};
+use tokio::sync::OnceCell;
 
 use crate::cluster::Facts;
 
@@ -34,7 +36,7 @@ impl Images {
         binary: &Path,
         repository: &str,
         flags: &[&str],
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Digest> {
         let mut command = tokio::process::Command::from(program.command());
         command
             .args(["publish", "--output", "json", "--repository", &self.pushed(repository)])
@@ -49,22 +51,27 @@ impl Images {
             String::from_utf8_lossy(&output.stderr)
         );
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-        Ok(answer["digest"].as_str().context("no digest")?.to_owned())
+        Ok(answer["digest"].as_str().context("no digest")?.parse()?)
     }
 
-    /// An image of the example server that answers this version, with variables of its own; its digest.
-    pub async fn publish_example(
+    /// Pushes an image of the example server, made once with `mercurious publish`; its digest.
+    pub async fn push(
         &self,
         program: &Program,
         repository: &str,
-        version: &str,
-        variables: &[&str],
-    ) -> anyhow::Result<String> {
-        let version_variable = format!("EXAMPLE_VERSION={version}");
-        let mut flags = vec!["--arg", "example-server", "--tag", version, "--tag", "latest"];
-        for variable in [&version_variable, "EXAMPLE_ADDRESS=0.0.0.0"].iter().chain(variables) {
-            flags.extend(["--env", variable]);
-        }
-        self.publish(program, program.path(), repository, &flags).await
+        image: Image,
+    ) -> anyhow::Result<Digest> {
+        let pattern = PATTERN.get_or_try_init(|| self.pattern(program)).await?;
+        pattern.push(&self.pushed(repository), &image.with("EXAMPLE_ADDRESS", "0.0.0.0")).await
+    }
+
+    async fn pattern(&self, program: &Program) -> anyhow::Result<Pattern> {
+        const NAME: &str = "cluster/example";
+        let flags = ["--arg", "example-server"];
+        let digest = self.publish(program, program.path(), NAME, &flags).await?;
+        Pattern::read(&self.pushed(NAME), &digest).await
     }
 }
+
+/// Making an image is the dearest part of a test: each test program does it once.
+static PATTERN: OnceCell<Pattern> = OnceCell::const_new();

@@ -1,5 +1,11 @@
-use anyhow::Context as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
 use mercurious_cluster::Namespace;
+use mercurious_core::image::Digest;
+use mercurious_load::ask;
+use mercurious_trials::Image;
+use tokio::time::{Instant, sleep};
 
 use crate::stage::Scene;
 
@@ -11,41 +17,74 @@ pub(crate) struct Example {
 }
 
 impl Example {
-    /// Two replicas of this version, ready.
-    pub(crate) async fn start(scene: &Scene, stem: &str, version: &str) -> anyhow::Result<Self> {
+    /// Two replicas of this image, ready.
+    pub(crate) async fn start(scene: &Scene, stem: &str, image: Image) -> anyhow::Result<Self> {
         let namespace = scene.namespace(stem).await?;
         let repository = format!("{}/example", namespace.name());
         let example = Self { namespace, scene: scene.clone(), repository };
-        example.publish(version, &[]).await?;
-        let image = example.image(version);
-        example.namespace.kubectl().apply(&manifests(&image)).await?;
-        example
-            .namespace
-            .kubectl()
-            .line("rollout status deployment/example --timeout=120s")
-            .await?;
+        let reference = example.reference(&image);
+        example.push(image).await?;
+        example.namespace.kubectl().apply(&manifests(&reference)).await?;
+        example.settled().await?;
         Ok(example)
     }
 
-    /// Pushes an image of this version; its digest.
-    pub(crate) async fn publish(
-        &self,
-        version: &str,
-        variables: &[&str],
-    ) -> anyhow::Result<String> {
-        let images = self.scene.cluster().images();
-        images.publish_example(&self.scene.program, &self.repository, version, variables).await
+    /// As a workflow would: the commit's tag, then `latest`.
+    pub(crate) async fn push(&self, image: Image) -> anyhow::Result<Digest> {
+        self.scene.cluster().images().push(&self.scene.program, &self.repository, image).await
+    }
+
+    /// The repository as pods name it.
+    pub(crate) fn repository(&self) -> String {
+        self.scene.cluster().images().pulled(&self.repository)
     }
 
     /// What a pod's container names.
-    pub(crate) fn image(&self, version: &str) -> String {
-        format!("{}:{version}", self.scene.cluster().images().pulled(&self.repository))
+    pub(crate) fn reference(&self, image: &Image) -> String {
+        format!("{}:sha-{}", self.repository(), image.commit())
     }
 
     /// As a person would.
-    pub(crate) async fn set_image(&self, version: &str) -> anyhow::Result<()> {
-        let image = self.image(version);
+    pub(crate) async fn set_image(&self, image: &Image) -> anyhow::Result<()> {
+        let image = self.reference(image);
         self.namespace.kubectl().line(&format!("set image deployment/example app={image}")).await?;
+        Ok(())
+    }
+
+    /// Waits until the Deployment is complete.
+    pub(crate) async fn settled(&self) -> anyhow::Result<()> {
+        let kubectl = self.namespace.kubectl();
+        kubectl.line("rollout status deployment/example --timeout=120s").await?;
+        Ok(())
+    }
+
+    /// The image that the Deployment names now.
+    pub(crate) async fn image(&self) -> anyhow::Result<String> {
+        const IMAGE: &str =
+            "get deployment example --output=jsonpath={..spec.template.spec.containers[0].image}";
+        Ok(self.namespace.kubectl().line(IMAGE).await?)
+    }
+
+    /// A Service may refuse for a moment after its pods are ready: that is the proxy, and no fault.
+    pub(crate) async fn answers(&self, version: &str) -> anyhow::Result<()> {
+        let url = self.url().await?;
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let answer = ask(&url, Duration::from_secs(2)).await;
+            if answer.as_ref().is_ok_and(|answer| answer.starts_with(version)) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "{answer:?} in the place of {version}");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until the last pod of this image has ended.
+    pub(crate) async fn gone(&self, image: &Image) -> anyhow::Result<()> {
+        const IMAGES: &str = "get pods --output=jsonpath={..spec.containers[*].image}";
+        let image = image.commit();
+        let what = format!("the end of {image}");
+        self.namespace.until(&what, IMAGES, |said| !said.contains(&image)).await?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What only a real cluster can show. One serves all tests; it is taken down after the last, and nothing may be left.
 
 mod example;
+mod install;
 mod rollouts;
 mod stage;
 
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stage = Stage::default();
-    let tests: Vec<Test> = [rollouts::tests()].into_iter().flatten().collect();
+    let tests: Vec<Test> = [rollouts::tests(), install::tests()].into_iter().flatten().collect();
     let trials = tests
         .into_iter()
         .map(|(name, test)| {

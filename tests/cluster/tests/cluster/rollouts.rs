@@ -1,9 +1,8 @@
 //! The cluster itself does what the loop relies on: with these, a failing test of the loop is the loop's fault.
 
-use std::time::Duration;
-
 use anyhow::ensure;
-use mercurious_load::{Load, LoadSettings, ask};
+use mercurious_load::{Load, LoadSettings};
+use mercurious_trials::Image;
 
 use crate::{
     example::Example,
@@ -17,13 +16,14 @@ tests![
 ];
 
 async fn a_rolling_update_loses_no_request(scene: Scene) -> anyhow::Result<()> {
-    let example = Example::start(&scene, "rolling", "v1").await?;
-    example.publish("v2", &[]).await?;
-    answers(&example, "v1").await?;
+    let (first, second) = (Image::good(1), Image::good(2));
+    let example = Example::start(&scene, "rolling", first.clone()).await?;
+    example.push(second.clone()).await?;
+    example.answers("v1").await?;
     let load = Load::start(&example.url().await?, LoadSettings::default())?;
-    example.set_image("v2").await?;
-    example.namespace.kubectl().line("rollout status deployment/example --timeout=120s").await?;
-    gone(&example, "v1").await?;
+    example.set_image(&second).await?;
+    example.settled().await?;
+    example.gone(&first).await?;
     let report = load.stop().await;
     ensure!(
         report.failed == 0,
@@ -38,17 +38,18 @@ async fn a_rolling_update_loses_no_request(scene: Scene) -> anyhow::Result<()> {
 }
 
 async fn an_image_that_is_not_there_is_seen_and_undone(scene: Scene) -> anyhow::Result<()> {
-    let example = Example::start(&scene, "absent", "v1").await?;
-    example.set_image("v9").await?;
+    let example = Example::start(&scene, "absent", Image::good(1)).await?;
+    example.set_image(&Image::good(9)).await?;
     example.waits("ErrImagePull").await?;
     example.waits("ImagePullBackOff").await?;
     undone(&example).await
 }
 
 async fn a_program_that_crashes_is_seen_and_undone(scene: Scene) -> anyhow::Result<()> {
-    let example = Example::start(&scene, "crashing", "v1").await?;
-    example.publish("v2", &["EXAMPLE_CRASH_ON_START=true"]).await?;
-    example.set_image("v2").await?;
+    let example = Example::start(&scene, "crashing", Image::good(1)).await?;
+    let bad = Image::good(2).with("EXAMPLE_CRASH_ON_START", "true");
+    example.push(bad.clone()).await?;
+    example.set_image(&bad).await?;
     example.waits("CrashLoopBackOff").await?;
     undone(&example).await
 }
@@ -59,32 +60,8 @@ async fn undone(example: &Example) -> anyhow::Result<()> {
     let deployment = kubectl.json("get deployment example").await?;
     ensure!(deployment["status"]["availableReplicas"] == 2, "{}", deployment["status"]);
     kubectl.line("rollout undo deployment/example").await?;
-    kubectl.line("rollout status deployment/example --timeout=120s").await?;
-    let deployment = kubectl.json("get deployment example").await?;
-    let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
-    ensure!(*image == example.image("v1"), "{image} runs");
-    answers(example, "v1").await
-}
-
-/// A Service may refuse for a moment after its pods are ready: that is the proxy, and no fault.
-async fn answers(example: &Example, version: &str) -> anyhow::Result<()> {
-    let url = example.url().await?;
-    let end = tokio::time::Instant::now() + Duration::from_secs(30);
-    loop {
-        let answer = ask(&url, Duration::from_secs(2)).await;
-        if answer.as_ref().is_ok_and(|answer| answer.starts_with(version)) {
-            return Ok(());
-        }
-        ensure!(tokio::time::Instant::now() < end, "{answer:?} in the place of {version}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Waits until the last pod of this version has ended.
-async fn gone(example: &Example, version: &str) -> anyhow::Result<()> {
-    const IMAGES: &str = "get pods --output=jsonpath={..spec.containers[*].image}";
-    let image = example.image(version);
-    let what = format!("the end of {version}");
-    example.namespace.until(&what, IMAGES, |said| !said.contains(&image)).await?;
-    Ok(())
+    example.settled().await?;
+    let image = example.image().await?;
+    ensure!(image == example.reference(&Image::good(1)), "{image} runs");
+    example.answers("v1").await
 }
