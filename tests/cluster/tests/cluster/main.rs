@@ -2,8 +2,10 @@
 
 mod example;
 mod install;
+mod passes;
 mod rollouts;
 mod stage;
+mod steered;
 
 use std::process::ExitCode;
 
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stage = Stage::default();
-    let tests: Vec<Test> = [rollouts::tests(), install::tests()].into_iter().flatten().collect();
+    let tests: Vec<Test> = [rollouts::tests(), install::tests(), passes::tests()].into_iter().flatten().collect();
     let trials = tests
         .into_iter()
         .map(|(name, test)| {

@@ -47,7 +47,7 @@ impl Stage {
         self.cluster().await.map_err(|error| format!("{error:#}"))?;
         let scene = Scene {
             stage: self,
-            program: Program::built().map_err(|error| format!("{error:#}"))?,
+            program: program().map_err(|error| format!("{error:#}"))?,
             namespaces: Arc::default(),
         };
         let begin = Instant::now();
@@ -108,6 +108,15 @@ impl Scene {
         let namespace = Namespace::make(self.cluster(), stem).await?;
         self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).push(namespace.clone());
         Ok(namespace)
+    }
+}
+
+/// The program that was built beside this, or the one that the environment names.
+#[expect(clippy::disallowed_methods, reason = "this is a setting of the tests")]
+fn program() -> anyhow::Result<Program> {
+    match std::env::var_os("MERCURIOUS_TEST_PROGRAM") {
+        Some(path) => Program::at(Path::new(&path)),
+        None => Program::built(),
     }
 }
 

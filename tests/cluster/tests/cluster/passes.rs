@@ -1,0 +1,130 @@
+//! `mercurious sync`, as the CronJob runs it.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use mercurious_load::{Load, LoadHandle, LoadSettings};
+use mercurious_trials::{Chance, Image};
+
+use crate::{
+    stage::{Scene, tests},
+    steered::Steered,
+};
+
+tests![
+    a_pass_deploys_the_newest_with_no_request_lost_and_the_next_is_silent,
+    a_release_that_crashes_is_taken_back_held_and_passed_by_for_the_next_good_one,
+    a_release_that_is_never_ready_is_taken_back_while_the_old_one_serves,
+    a_release_that_crashes_while_baking_is_taken_back,
+    passes_that_are_killed_at_any_moment_converge_and_change_nothing_twice,
+];
+
+async fn a_pass_deploys_the_newest_with_no_request_lost_and_the_next_is_silent(
+    scene: Scene,
+) -> anyhow::Result<()> {
+    let steered = Steered::start(&scene, "pass", Image::good(1)).await?;
+    let load = start_load(&steered).await?;
+    let second = steered.example.push(Image::good(2)).await?;
+    steered.pass().await?.expect_code(0)?;
+    steered.runs(&second).await?;
+    lost_nothing(load).await?;
+    steered.example.answers("v2").await?;
+
+    let before = steered.generation().await?;
+    let idle = steered.pass().await?;
+    idle.expect_code(0)?;
+    ensure!(idle.said().is_empty(), "a pass with nothing to do said: {}", idle.said());
+    ensure!(steered.generation().await? == before, "a pass with nothing to do changed the Deployment");
+    Ok(())
+}
+
+async fn a_release_that_crashes_is_taken_back_held_and_passed_by_for_the_next_good_one(
+    scene: Scene,
+) -> anyhow::Result<()> {
+    let bad = Image::good(2).with("EXAMPLE_CRASH_ON_START", "true");
+    let steered = taken_back(scene, "crash", bad).await?;
+    let third = steered.example.push(Image::good(3)).await?;
+    steered.pass().await?.expect_code(0)?;
+    steered.runs(&third).await?;
+    steered.example.answers("v3").await
+}
+
+async fn a_release_that_is_never_ready_is_taken_back_while_the_old_one_serves(
+    scene: Scene,
+) -> anyhow::Result<()> {
+    taken_back(scene, "unready", Image::good(2).with("EXAMPLE_NEVER_READY", "true")).await?;
+    Ok(())
+}
+
+async fn a_release_that_crashes_while_baking_is_taken_back(scene: Scene) -> anyhow::Result<()> {
+    taken_back(scene, "bake", Image::good(2).with("EXAMPLE_CRASH_AFTER", "4s")).await?;
+    Ok(())
+}
+
+/// The first release serves throughout, runs again in the end, and the bad one is held; a further pass tries nothing.
+async fn taken_back(scene: Scene, stem: &str, bad: Image) -> anyhow::Result<Steered> {
+    let good = Image::good(1);
+    let steered = Steered::start(&scene, stem, good.clone()).await?;
+    let first = steered.example.image().await?;
+    // What crashes when it was ready has answered; only its own requests may be lost.
+    let serves = bad.knobs.iter().all(|(name, _)| *name != "EXAMPLE_CRASH_AFTER");
+    let load = if serves { Some(start_load(&steered).await?) } else { None };
+    let bad = steered.example.push(bad).await?;
+    let pass = steered.pass().await?;
+    pass.expect_code(3)?;
+    steered.example.settled().await?;
+    let image = steered.example.image().await?;
+    ensure!(image == first, "{image} in the place of {first}: {}", pass.said());
+    steered.holds(&bad).await?;
+    if let Some(load) = load {
+        lost_nothing(load).await?;
+    }
+    let before = steered.generation().await?;
+    steered.pass().await?;
+    ensure!(steered.generation().await? == before, "a held release was tried again");
+    steered.example.answers(&good.version).await?;
+    Ok(steered)
+}
+
+async fn passes_that_are_killed_at_any_moment_converge_and_change_nothing_twice(
+    scene: Scene,
+) -> anyhow::Result<()> {
+    let mut chance = Chance::new();
+    let steered = Steered::start(&scene, "killed", Image::good(1)).await?;
+    let before = steered.generation().await?;
+    let second = steered.example.push(Image::good(2)).await?;
+    let load = start_load(&steered).await?;
+    for _ in 0..Chance::kills(12) {
+        let mut pass = steered.command().spawn()?;
+        let lives = Duration::from_millis(chance.number(0..2500));
+        // One that has ended by itself is dead as well.
+        let _ = tokio::time::timeout(lives, pass.wait()).await;
+        pass.kill().await?;
+    }
+    // The Lease of the last that was killed runs out; until then a pass leaves quietly.
+    let end = tokio::time::Instant::now() + Duration::from_mins(2);
+    loop {
+        steered.pass().await?.expect_code(0)?;
+        let rollout = &steered.status().await?["rollout"];
+        if rollout.is_null() && steered.runs(&second).await.is_ok() {
+            break;
+        }
+        ensure!(tokio::time::Instant::now() < end, "it did not converge: {rollout}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    steered.example.settled().await?;
+    lost_nothing(load).await?;
+    let changes = steered.generation().await? - before;
+    ensure!(changes == 1, "the Deployment was changed {changes} times");
+    Ok(())
+}
+
+async fn start_load(steered: &Steered) -> anyhow::Result<LoadHandle> {
+    Ok(Load::start(&steered.example.url().await?, LoadSettings::default())?)
+}
+
+async fn lost_nothing(load: LoadHandle) -> anyhow::Result<()> {
+    let report = load.stop().await;
+    ensure!(report.failed == 0, "{} of {} failed: {:?}", report.failed, report.sent, report.failures);
+    Ok(())
+}
