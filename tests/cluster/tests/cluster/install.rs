@@ -24,8 +24,8 @@ fn deploy(path: &str) -> PathBuf {
 async fn ground(kubectl: &Kubectl) -> anyhow::Result<()> {
     for namespace in ["app", "flux-system"] {
         let manifest = format!(
-            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}, \
-             labels: {{pod-security.kubernetes.io/warn: restricted}}}}}}"
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n  \
+             labels: {{ pod-security.kubernetes.io/warn: restricted }}\n"
         );
         kubectl.run_with(&["apply", "--server-side", "-f", "-"], &manifest).await?;
     }

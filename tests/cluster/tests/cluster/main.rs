@@ -22,7 +22,8 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stage = Stage::default();
-    let tests: Vec<Test> = [rollouts::tests(), install::tests(), passes::tests()].into_iter().flatten().collect();
+    let tests: Vec<Test> =
+        [rollouts::tests(), install::tests(), passes::tests()].into_iter().flatten().collect();
     let trials = tests
         .into_iter()
         .map(|(name, test)| {

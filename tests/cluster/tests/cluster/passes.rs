@@ -34,7 +34,10 @@ async fn a_pass_deploys_the_newest_with_no_request_lost_and_the_next_is_silent(
     let idle = steered.pass().await?;
     idle.expect_code(0)?;
     ensure!(idle.said().is_empty(), "a pass with nothing to do said: {}", idle.said());
-    ensure!(steered.generation().await? == before, "a pass with nothing to do changed the Deployment");
+    ensure!(
+        steered.generation().await? == before,
+        "a pass with nothing to do changed the Deployment"
+    );
     Ok(())
 }
 
@@ -125,6 +128,12 @@ async fn start_load(steered: &Steered) -> anyhow::Result<LoadHandle> {
 
 async fn lost_nothing(load: LoadHandle) -> anyhow::Result<()> {
     let report = load.stop().await;
-    ensure!(report.failed == 0, "{} of {} failed: {:?}", report.failed, report.sent, report.failures);
+    ensure!(
+        report.failed == 0,
+        "{} of {} failed: {:?}",
+        report.failed,
+        report.sent,
+        report.failures
+    );
     Ok(())
 }

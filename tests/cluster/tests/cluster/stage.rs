@@ -1,4 +1,5 @@
 use std::{
+    panic::AssertUnwindSafe,
     path::Path,
     pin::Pin,
     process::ExitCode,
@@ -6,6 +7,7 @@ use std::{
     time::Instant,
 };
 
+use futures::FutureExt as _;
 use libtest_mimic::Failed;
 use mercurious_cluster::{Cluster, Namespace};
 use mercurious_trials::Program;
@@ -14,7 +16,7 @@ use tokio::sync::OnceCell;
 /// A test by its name: a sentence with underscores.
 pub(crate) type Test = (&'static str, fn(Scene) -> Play);
 /// What a test does.
-pub(crate) type Play = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+pub(crate) type Play = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 
 /// Makes a [`Test`] of each function named.
 macro_rules! tests {
@@ -34,7 +36,10 @@ pub(crate) struct Stage(Arc<OnceCell<Cluster>>);
 #[derive(Clone)]
 pub(crate) struct Scene {
     stage: Stage,
+    /// What the images are made of.
     pub(crate) program: Program,
+    /// What steers.
+    pub(crate) engine: Program,
     namespaces: Arc<Mutex<Vec<Namespace>>>,
 }
 
@@ -47,16 +52,17 @@ impl Stage {
         self.cluster().await.map_err(|error| format!("{error:#}"))?;
         let scene = Scene {
             stage: self,
-            program: program().map_err(|error| format!("{error:#}"))?,
+            program: Program::built().map_err(|error| format!("{error:#}"))?,
+            engine: engine().map_err(|error| format!("{error:#}"))?,
             namespaces: Arc::default(),
         };
         let begin = Instant::now();
-        // On a task of its own, so that a panic is an answer too.
-        let played = tokio::task::spawn(test(scene.clone())).await;
+        // A panic is an answer too.
+        let played = AssertUnwindSafe(test(scene.clone())).catch_unwind().await;
         let failure = match played {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("{error:#}")),
-            Err(error) => Some(error.to_string()),
+            Err(_) => Some("it panicked, see above".to_owned()),
         };
         let namespaces = scene.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(failure) = failure {
@@ -113,7 +119,7 @@ impl Scene {
 
 /// The program that was built beside this, or the one that the environment names.
 #[expect(clippy::disallowed_methods, reason = "this is a setting of the tests")]
-fn program() -> anyhow::Result<Program> {
+fn engine() -> anyhow::Result<Program> {
     match std::env::var_os("MERCURIOUS_TEST_PROGRAM") {
         Some(path) => Program::at(Path::new(&path)),
         None => Program::built(),

@@ -37,7 +37,7 @@ impl Steered {
     pub(crate) fn command(&self) -> Command {
         let facts = self.scene.cluster().facts();
         let namespace = self.example.namespace.name();
-        let mut command = Command::from(self.scene.program.command());
+        let mut command = Command::from(self.scene.engine.command());
         command
             .args(["sync", "--namespace", namespace, "--lease", namespace, "--kubeconfig"])
             .arg(&facts.kubeconfig)
@@ -88,7 +88,11 @@ pub(crate) struct Pass(Output);
 impl Pass {
     pub(crate) fn expect_code(&self, code: i32) -> anyhow::Result<()> {
         let ended = self.0.status;
-        ensure!(ended.code() == Some(code), "a pass ended with {ended}, not {code}: {}", self.said());
+        ensure!(
+            ended.code() == Some(code),
+            "a pass ended with {ended}, not {code}: {}",
+            self.said()
+        );
         Ok(())
     }
 
