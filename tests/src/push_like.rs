@@ -32,7 +32,7 @@ impl Home {
     async fn pattern(&self) -> anyhow::Result<Pattern> {
         let repository = self.repository_of("pattern/example");
         let (digest, _) = self.push_to(&repository, &Image::good(0)).await?;
-        Pattern::read(&repository, &digest).await
+        Pattern::read(&repository, digest.as_str()).await
     }
 
     /// The digest of this image's commit tag in the embedded registry, with all that it names; nothing where the
@@ -47,7 +47,7 @@ impl Home {
             Err(mercurious_registry::RegistryError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let manifest = document(&client, &repository, &digest).await?;
+        let manifest = document(&client, &repository, digest.as_str()).await?;
         let layers = manifest["layers"].as_array().context("no layers")?;
         for blob in layers.iter().chain([&manifest["config"]]) {
             let blob: Digest = blob["digest"].as_str().context("no digest")?.parse()?;
@@ -61,9 +61,9 @@ impl Home {
 async fn document(
     client: &RegistryClient,
     repository: &Repository,
-    digest: &Digest,
+    reference: &str,
 ) -> anyhow::Result<Value> {
-    let found = client.manifest(repository, digest.as_str(), &Keychain::anonymous()).await?;
+    let found = client.manifest(repository, reference, &Keychain::anonymous()).await?;
     Ok(serde_json::from_slice(&found.bytes)?)
 }
 
@@ -72,11 +72,11 @@ fn client() -> anyhow::Result<RegistryClient> {
 }
 
 impl Pattern {
-    /// Of an image that was published.
-    pub async fn read(repository: &str, digest: &Digest) -> anyhow::Result<Self> {
+    /// Of an image that was published; it is named by its digest or a tag.
+    pub async fn read(repository: &str, reference: &str) -> anyhow::Result<Self> {
         let (client, anonymous) = (client()?, Keychain::anonymous());
         let repository: Repository = repository.parse()?;
-        let manifest = document(&client, &repository, digest).await?;
+        let manifest = document(&client, &repository, reference).await?;
         let blob = async |blob: &Value| -> anyhow::Result<Bytes> {
             let blob = BlobDescriptor {
                 digest: blob["digest"].as_str().context("no digest")?.parse()?,

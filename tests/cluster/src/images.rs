@@ -68,8 +68,15 @@ impl Images {
     async fn pattern(&self, program: &Program) -> anyhow::Result<Pattern> {
         const NAME: &str = "cluster/example";
         let flags = ["--arg", "example-server"];
-        let digest = self.publish(program, program.path(), NAME, &flags).await?;
-        Pattern::read(&self.pushed(NAME), &digest).await
+        self.publish(program, program.path(), NAME, &flags).await?;
+        Pattern::read(&self.pushed(NAME), "latest").await
+    }
+
+    /// A pattern of images that are small and never run.
+    pub async fn small_pattern(&self, program: &Program) -> anyhow::Result<Pattern> {
+        const NAME: &str = "cluster/small";
+        self.publish(program, Path::new("/bin/true"), NAME, &[]).await?;
+        Pattern::read(&self.pushed(NAME), "latest").await
     }
 }
 

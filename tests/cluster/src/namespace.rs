@@ -25,6 +25,11 @@ impl Namespace {
         Ok(Self { kubectl: cluster.kubectl().within(&name), name })
     }
 
+    /// One that is there.
+    pub fn existing(cluster: &Cluster, name: &str) -> Self {
+        Self { kubectl: cluster.kubectl().within(name), name: name.to_owned() }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

@@ -16,12 +16,12 @@ tests![
 const FLAVOURS: [(&str, &str); 2] =
     [("mercurious/controller", "mercurious"), ("mercurious/cronjob", "auto-deploy")];
 
-fn deploy(path: &str) -> PathBuf {
+pub(crate) fn deploy(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(path)
 }
 
 /// The namespaces and kinds that everything else needs.
-async fn ground(kubectl: &Kubectl) -> anyhow::Result<()> {
+pub(crate) async fn ground(kubectl: &Kubectl) -> anyhow::Result<()> {
     for namespace in ["app", "flux-system"] {
         let manifest = format!(
             "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n  \
@@ -103,6 +103,7 @@ fn own(rules: &str) -> String {
         "/healthz",
         "/livez",
         "/openapi",
+        "/openid",
         "/readyz",
         "/version",
         "/.well-known",

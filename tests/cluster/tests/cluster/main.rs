@@ -1,6 +1,8 @@
 //! What only a real cluster can show. One serves all tests; it is taken down after the last, and nothing may be left.
 
+mod choosing;
 mod example;
+mod guide;
 mod install;
 mod passes;
 mod rollouts;
@@ -23,7 +25,10 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stage = Stage::default();
     let tests: Vec<Test> =
-        [rollouts::tests(), install::tests(), passes::tests()].into_iter().flatten().collect();
+        [rollouts::tests(), install::tests(), passes::tests(), choosing::tests(), guide::tests()]
+            .into_iter()
+            .flatten()
+            .collect();
     let trials = tests
         .into_iter()
         .map(|(name, test)| {

@@ -1,0 +1,117 @@
+//! The operator's guide as it stands: its YAML, its CronJob with its own account, its commands.
+
+use anyhow::ensure;
+use mercurious_cluster::Namespace;
+use mercurious_load::{Load, LoadSettings};
+use mercurious_trials::{Chance, Image};
+
+use crate::{
+    install::{deploy, ground},
+    stage::{Scene, tests},
+};
+
+tests![the_guides_platform_deploys_the_hash_pushed_last_by_its_cron_job];
+
+const SERVICES: [&str; 3] = ["api-gateway", "api-enrichment", "api-generation"];
+
+async fn the_guides_platform_deploys_the_hash_pushed_last_by_its_cron_job(
+    scene: Scene,
+) -> anyhow::Result<()> {
+    let (cluster, kubectl) = (scene.cluster(), scene.cluster().kubectl());
+    // Its manifests name ghcr.io: only nodes of ours have a mirror for that.
+    if cluster.facts().place.is_none() {
+        return Ok(());
+    }
+    let images = cluster.images();
+    let mut chance = Chance::new();
+    for service in SERVICES {
+        for number in 0..if service == "api-gateway" { 100 } else { 3 } {
+            let version = format!("{service}-{number}-{}", chance.number(0..u64::MAX));
+            let image = Image { version, ..Image::good(number) };
+            images.push(&scene.program, &format!("team-mercurious/{service}"), image).await?;
+        }
+    }
+    let program = "team-mercurious/mercurious";
+    images.publish(&scene.program, scene.engine.path(), program, &["--tag", "0.1.0"]).await?;
+
+    ground(&kubectl).await?;
+    let app = Namespace::existing(cluster, "app");
+    secrets(&scene).await?;
+    // The scheduled runs stay away while this test makes its own.
+    let guide = deploy("guide").display().to_string();
+    kubectl.line(&format!("apply --server-side -k {guide}")).await?;
+    let mirror = format!("MERCURIOUS_REGISTRY_MIRROR=ghcr.io=http://{}", cluster.facts().registry);
+    app.kubectl()
+        .line("patch cronjob auto-deploy --type=merge --patch={\"spec\":{\"suspend\":true}}")
+        .await?;
+    app.kubectl().line(&format!("set env cronjob/auto-deploy {mirror}")).await?;
+    for service in SERVICES {
+        app.kubectl().line(&format!("rollout status deployment/{service} --timeout=120s")).await?;
+    }
+    run(&app, "first").await?;
+
+    let node_port = "expose deployment api-gateway --name=api-gateway-node --type=NodePort --port=80 --target-port=8080";
+    app.kubectl().line(node_port).await?;
+    let service = app.kubectl().json("get service api-gateway-node").await?;
+    let url =
+        format!("http://{}:{}/", cluster.facts().node, service["spec"]["ports"][0]["nodePort"]);
+    let load = Load::start(&url, LoadSettings::default())?;
+    let newest = Image { version: "the-newest".to_owned(), ..Image::good(100) };
+    let commit = newest.commit();
+    let digest = images.push(&scene.program, "team-mercurious/api-gateway", newest).await?;
+    run(&app, "second").await?;
+    let report = load.stop().await;
+    ensure!(
+        report.failed == 0,
+        "{} of {} failed: {:?}",
+        report.failed,
+        report.sent,
+        report.failures
+    );
+
+    let wanted = format!("ghcr.io/team-mercurious/api-gateway:sha-{commit}@{digest}");
+    let wide = app.kubectl().line("get deployments --output=wide").await?;
+    ensure!(wide.contains(&wanted), "{wanted} is not in:\n{wide}");
+    let logs = app.kubectl().line("logs -l job-name --tail=20").await?;
+    ensure!(logs.contains("app/api-gateway"), "the guide's log command shows:\n{logs}");
+    let silent = run(&app, "third").await?;
+    ensure!(silent.is_empty(), "a run with nothing to do said:\n{silent}");
+    app.kubectl().line("delete service api-gateway-node").await?;
+    app.kubectl().line("scale deployment --all --replicas=0").await?;
+    Ok(())
+}
+
+/// A run of the CronJob now; what it said.
+async fn run(app: &Namespace, name: &str) -> anyhow::Result<String> {
+    let kubectl = app.kubectl();
+    kubectl.line(&format!("create job {name} --from=cronjob/auto-deploy")).await?;
+    let state = format!("get job {name} --output=jsonpath={{.status.conditions[*].type}}");
+    let ended = app.until("the run's end", &state, |said| {
+        said.contains("Complete") || said.contains("Failed")
+    });
+    let ended = ended.await?;
+    let said = kubectl.line(&format!("logs job/{name}")).await?;
+    ensure!(ended.contains("Complete"), "the run failed ({ended}):\n{said}\n{}", app.dump().await);
+    Ok(said)
+}
+
+/// Those that the guide's page lists, with nothing worth keeping in them.
+async fn secrets(scene: &Scene) -> anyhow::Result<()> {
+    let kubectl = scene.cluster().kubectl();
+    // base64 of {"auths":{}}
+    const NOBODY: &str = "eyJhdXRocyI6e319";
+    let mut manifests = String::new();
+    for namespace in ["app", "flux-system"] {
+        manifests += &format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: ghcr-secret, namespace: {namespace} }}\n\
+             type: kubernetes.io/dockerconfigjson\ndata: {{ .dockerconfigjson: {NOBODY} }}\n"
+        );
+    }
+    for name in ["kafka-sasl", "app-common-secrets"] {
+        manifests += &format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: {name}, namespace: app }}\n"
+        );
+    }
+    kubectl.apply(&manifests).await?;
+    Ok(())
+}
