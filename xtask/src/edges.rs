@@ -5,11 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 /// Each crate with the crates of this workspace that it may depend on.
-<<<<<<< HEAD
 const ALLOWED: &[(&str, &[&str])] = &[
-=======
-const ALLOWED: [(&str, &[&str]); 15] = [
->>>>>>> 4ad17c6 (Cluster: install tests against the API server; images made once and pushed many times)
     ("mercurious-runtime", &[]),
     ("mercurious-core", &[]),
     ("mercurious-itinerary", &[]),
