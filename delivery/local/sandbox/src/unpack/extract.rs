@@ -213,7 +213,9 @@ impl Tree<'_> {
             EntryType::Link => {
                 let target = self.link_target(entry)?;
                 let refused = || {
-                    Fault::Refused(Refusal::HardLink { target: printable(&target.to_string_lossy()) })
+                    Fault::Refused(Refusal::HardLink {
+                        target: printable(&target.to_string_lossy()),
+                    })
                 };
                 let target_bytes = target.as_os_str().as_encoded_bytes();
                 let inside = self.inside(target_bytes).map_err(|_| refused())?;
