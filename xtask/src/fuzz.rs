@@ -32,7 +32,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if broken.is_empty() {
         return Ok(());
     }
-    bail!("inputs that break a property are in fuzz/artifacts: {}", broken.join(", "))
+    bail!(
+        "these did not run to their end: {}; an input that breaks a property is in fuzz/artifacts",
+        broken.join(", ")
+    )
 }
 
 #[expect(clippy::print_stdout, reason = "says which target runs")]

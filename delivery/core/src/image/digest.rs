@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
-use super::shown;
+use crate::printable::printable;
 
 /// A content digest as the OCI image specification writes it, `sha256:` and 64 lower-case hex digits.
 ///
@@ -59,7 +59,7 @@ impl FromStr for Digest {
         let valid = text.strip_prefix("sha256:").is_some_and(|hex| {
             hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         });
-        if valid { Ok(Self(text.to_owned())) } else { Err(DigestError { text: shown(text) }) }
+        if valid { Ok(Self(text.to_owned())) } else { Err(DigestError { text: printable(text) }) }
     }
 }
 

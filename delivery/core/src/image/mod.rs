@@ -14,24 +14,6 @@ pub use release::{Commit, CommitError, Release};
 pub use repository::{Repository, RepositoryError};
 pub use tag::{Tag, TagError};
 
-/// A text that was refused, fit for one line of a message: cut where it is long, with control characters escaped.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut shown = String::new();
-    for (count, letter) in text.chars().enumerate() {
-        if count == LONGEST {
-            shown.push('…');
-            break;
-        }
-        if letter.is_control() {
-            shown.extend(letter.escape_default());
-        } else {
-            shown.push(letter);
-        }
-    }
-    shown
-}
-
 /// Implements `Serialize` and `Deserialize` by way of `Display` and `FromStr`.
 macro_rules! serde_as_string {
     ($name:ty) => {

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use super::shown;
+use crate::printable::printable;
 
 /// An operating system and processor, as image indexes name them: `linux/amd64`, `linux/arm/v7`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +68,7 @@ impl FromStr for Platform {
             {
                 Ok(Self { os, architecture, variant })
             }
-            _ => Err(PlatformError { text: shown(text) }),
+            _ => Err(PlatformError { text: printable(text) }),
         }
     }
 }

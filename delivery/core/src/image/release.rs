@@ -3,7 +3,8 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, ImageReference, Platform, Repository, Tag, shown};
+use super::{Digest, ImageReference, Platform, Repository, Tag};
+use crate::printable::printable;
 
 /// A source revision: 7 to 64 hex digits, lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +36,7 @@ impl FromStr for Commit {
         if (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
-            Err(CommitError { text: shown(text) })
+            Err(CommitError { text: printable(text) })
         }
     }
 }

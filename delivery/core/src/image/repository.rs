@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use super::shown;
+use crate::printable::printable;
 
 /// A place in a registry: host (with an optional port) and path, as `ghcr.io/team/app`.
 ///
@@ -79,20 +79,23 @@ impl FromStr for Repository {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some((scheme, _)) = text.split_once("://") {
-            return Err(RepositoryError::Scheme { text: shown(text), scheme: shown(scheme) });
+            return Err(RepositoryError::Scheme {
+                text: printable(text),
+                scheme: printable(scheme),
+            });
         }
         if text.contains('@') {
-            return Err(RepositoryError::Digest { text: shown(text) });
+            return Err(RepositoryError::Digest { text: printable(text) });
         }
         let (host, path) = match text.split_once('/') {
             Some((first, rest)) if looks_like_host(first) => (first, rest),
             _ => ("docker.io", text),
         };
         if let Some((_, tag)) = path.rsplit_once(':') {
-            return Err(RepositoryError::Tag { text: shown(text), tag: shown(tag) });
+            return Err(RepositoryError::Tag { text: printable(text), tag: printable(tag) });
         }
         if !is_host(host) {
-            return Err(RepositoryError::Host { text: shown(text), host: shown(host) });
+            return Err(RepositoryError::Host { text: printable(text), host: printable(host) });
         }
         let host = match host.to_ascii_lowercase() {
             name if matches!(name.as_str(), "index.docker.io" | "registry-1.docker.io") => {
@@ -106,7 +109,7 @@ impl FromStr for Repository {
             path.to_owned()
         };
         if path.len() > 255 || !path.split('/').all(is_path_part) {
-            return Err(RepositoryError::Path { text: shown(text), path: shown(&path) });
+            return Err(RepositoryError::Path { text: printable(text), path: printable(&path) });
         }
         Ok(Self { host, path })
     }

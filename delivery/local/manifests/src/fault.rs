@@ -1,5 +1,7 @@
 use std::{fmt, sync::Arc};
 
+use mercurious_core::printable::Printable;
+
 /// So many faults are kept; the rest are counted.
 const MAX_FAULTS: usize = 200;
 
@@ -53,22 +55,6 @@ impl fmt::Display for Fault {
         write!(formatter, "{}", Printable(&self.what))?;
         if let Some(hint) = &self.hint {
             write!(formatter, "; {}", Printable(hint))?;
-        }
-        Ok(())
-    }
-}
-
-/// What a stranger may have written, on one line: control characters must not reach a terminal.
-struct Printable<'text>(&'text str);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            if character.is_control() {
-                write!(formatter, "{}", character.escape_default())?;
-            } else {
-                write!(formatter, "{character}")?;
-            }
         }
         Ok(())
     }

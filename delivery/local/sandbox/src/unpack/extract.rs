@@ -9,6 +9,7 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, Metadata, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _},
 };
+use mercurious_core::printable::printable;
 use tar::{Archive, Entry, EntryType};
 
 use super::{
@@ -50,24 +51,6 @@ fn holds_data(kind: EntryType) -> bool {
 
 /// Directories in one another: whoever removes a tree holds a file open for each, of which a process has a thousand.
 const DEPTH: usize = 256;
-
-/// A name from an archive, fit for one line of a message.
-fn shown(name: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut shown = String::new();
-    for (count, letter) in name.chars().enumerate() {
-        if count == LONGEST {
-            shown.push('…');
-            break;
-        }
-        if letter.is_control() {
-            shown.extend(letter.escape_default());
-        } else {
-            shown.push(letter);
-        }
-    }
-    shown
-}
 
 /// One thing more in the image.
 fn count(entries: &mut u64, limits: &UnpackLimits) -> Result<(), Fault> {
@@ -126,7 +109,7 @@ fn apply(
     let damaged = |error: io::Error| match breach.get() {
         Some(bound) => LayerError::TooLarge(bound),
         // The tar reader repeats names and numbers as they stand in the archive.
-        None => LayerError::Damaged(io::Error::new(error.kind(), shown(&error.to_string()))),
+        None => LayerError::Damaged(io::Error::new(error.kind(), printable(&error.to_string()))),
     };
     let mut archive = Archive::new(stream);
     let mut tree =
@@ -141,7 +124,7 @@ fn apply(
         header.set(None);
         skipped = if holds_data(entry.header().entry_type()) { 0 } else { entry.size() };
         tree.apply(&mut entry).map_err(|fault| {
-            let name = || shown(&String::from_utf8_lossy(&entry.path_bytes()));
+            let name = || printable(&String::from_utf8_lossy(&entry.path_bytes()));
             match fault {
                 Fault::Refused(source) => LayerError::Refused { entry: name(), source },
                 Fault::Damaged(error) => damaged(error),
@@ -230,7 +213,9 @@ impl Tree<'_> {
             EntryType::Link => {
                 let target = self.link_target(entry)?;
                 let refused = || {
-                    Fault::Refused(Refusal::HardLink { target: shown(&target.to_string_lossy()) })
+                    Fault::Refused(Refusal::HardLink {
+                        target: printable(&target.to_string_lossy()),
+                    })
                 };
                 let target_bytes = target.as_os_str().as_encoded_bytes();
                 let inside = self.inside(target_bytes).map_err(|_| refused())?;
@@ -306,7 +291,7 @@ impl Tree<'_> {
                 Component::Normal(_) => depth += 1,
                 Component::ParentDir if depth == 0 => {
                     return Err(Fault::Refused(Refusal::LinkOutside {
-                        target: shown(&target.to_string_lossy()),
+                        target: printable(&target.to_string_lossy()),
                     }));
                 }
                 Component::ParentDir => depth -= 1,
@@ -327,7 +312,7 @@ impl Tree<'_> {
             match found {
                 Some(found) if found.is_dir() || (!make && last) => Ok(()),
                 Some(_) => Err(Fault::Refused(Refusal::NotADirectory {
-                    path: shown(&next.to_string_lossy()),
+                    path: printable(&next.to_string_lossy()),
                 })),
                 None if make => {
                     count(entries, limits)?;
@@ -338,7 +323,7 @@ impl Tree<'_> {
         };
         follow(root, path, passes).map_err(|lost| match lost {
             Lost::Loop(link) => {
-                Fault::Refused(Refusal::ThroughLink { link: shown(&link.to_string_lossy()) })
+                Fault::Refused(Refusal::ThroughLink { link: printable(&link.to_string_lossy()) })
             }
             // What the system would not even look up.
             Lost::Io(error) if error.kind() == io::ErrorKind::InvalidFilename => {
