@@ -52,7 +52,7 @@ fn r36_kustomizations_list_resources_and_change_nothing() {
 #[test]
 fn every_file_is_part_of_a_build() {
     let built: BTreeSet<String> = BUILDS.into_iter().flat_map(built).map(|it| name(&it)).collect();
-    let crds = deploy().join("crds");
+    let crds = deploy().join("mercurious/crds");
     for file in files() {
         if file.ends_with("kustomization.yaml") || file.starts_with(&crds) {
             continue;
