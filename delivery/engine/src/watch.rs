@@ -6,7 +6,7 @@ use mercurious_runtime::CancellationToken;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Event, EventKind, LookDepth, RepositoryWish, Seen,
+    Event, EventKind, LookDepth, RepositoryWish, SAFETY_NET, Seen,
     detect::{described, look},
     engine::Ports,
     ports::LookError,
@@ -142,7 +142,7 @@ impl Watcher {
         let now = self.ports.clock.now();
         match answer {
             Ok(found) => {
-                if found.changed || found.seen.listed_at != before.listed_at {
+                if found.changed || is_overdue(before.listed_at, found.seen.listed_at) {
                     let policies = described(&policies);
                     let saved = self.ports.store.save_seen(&place.name, &found.seen, &policies);
                     if let Err(error) = saved.await {
@@ -179,6 +179,18 @@ impl Watcher {
     fn tell(&self, kind: EventKind) {
         let object = self.name.clone();
         self.ports.notifier.notify(&Event { at: self.ports.clock.now(), object, kind });
+    }
+}
+
+/// Whether the last listing that is written down would soon be taken for an old one: an engine that lives for one
+/// pass only would list in each of them.
+fn is_overdue(written: Option<Timestamp>, listed: Option<Timestamp>) -> bool {
+    match (written, listed) {
+        (Some(written), Some(listed)) => {
+            listed.duration_since(written).unsigned_abs() >= SAFETY_NET
+        }
+        (None, listed) => listed.is_some(),
+        (Some(_), None) => false,
     }
 }
 

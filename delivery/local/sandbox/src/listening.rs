@@ -75,7 +75,11 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(ports_of(own).contains(&port));
-        assert!(!ports_of(1).contains(&port));
+        let mut other =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        assert!(!ports_of(i32::try_from(other.id()).unwrap()).contains(&port));
+        other.kill().unwrap();
+        other.wait().unwrap();
         drop(listener);
         assert!(!ports_of(own).contains(&port));
     }

@@ -31,7 +31,7 @@ pub(crate) async fn ground(kubectl: &Kubectl) -> anyhow::Result<()> {
     }
     for kinds in ["mercurious/crds", "mercurious/crds/images"] {
         let kinds = deploy(kinds).display().to_string();
-        kubectl.line(&format!("apply --server-side -f {kinds}")).await?;
+        kubectl.line(&format!("apply --server-side -k {kinds}")).await?;
     }
     kubectl.line("wait --for=condition=Established crd --all --timeout=60s").await?;
     Ok(())
