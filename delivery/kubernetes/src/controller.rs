@@ -259,7 +259,7 @@ impl Steering {
                 differs
             }
             Change::Deployment(name, facts) => {
-                self.parts.workloads.keep(&name, facts);
+                self.parts.workloads.keep(&name, facts.map(|facts| *facts));
                 false
             }
             Change::Deployments { namespace, named } => {

@@ -199,18 +199,16 @@ impl Credentials for ClusterCredentials {
             .await
             .map_err(|error| wrong(place, "certSecretRef", &chain(&error)))?;
         let data = secret.data.unwrap_or_default();
-        match data.get("ca.crt").or_else(|| data.get("caFile")) {
-            Some(ByteString(value)) => Ok(Some(value.clone())),
-            None => {
-                let error = SecretError::Kind {
-                    name: name.clone(),
-                    kind: secret.type_.unwrap_or_else(|| "Opaque".to_owned()),
-                    wanted: "ca.crt",
-                    make: "generic --from-file=ca.crt",
-                };
-                Err(wrong(place, "certSecretRef", &chain(&error)))
-            }
+        if let Some(ByteString(value)) = data.get("ca.crt").or_else(|| data.get("caFile")) {
+            return Ok(Some(value.clone()));
         }
+        let error = SecretError::Kind {
+            name: name.clone(),
+            kind: secret.type_.unwrap_or_else(|| "Opaque".to_owned()),
+            wanted: "ca.crt",
+            make: "generic --from-file=ca.crt",
+        };
+        Err(wrong(place, "certSecretRef", &chain(&error)))
     }
 }
 

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,
@@ -10,7 +8,7 @@ use mercurious_engine::{Event, EventKind, ports::Notifier};
 use mercurious_runtime::Tasks;
 
 use crate::{
-    ClusterWorkloads, StatusStore,
+    ClusterWorkloads, Hears, StatusStore,
     names::{GROUP, REPORTER, VERSION},
     objects::Identity,
 };
@@ -26,7 +24,7 @@ pub struct EventRecorder {
     workloads: ClusterWorkloads,
     tasks: Tasks,
     /// Hears every event as well.
-    hears: Arc<dyn Fn(&Event) + Send + Sync>,
+    hears: Hears,
 }
 
 impl EventRecorder {
@@ -37,7 +35,7 @@ impl EventRecorder {
         store: StatusStore,
         workloads: ClusterWorkloads,
         tasks: Tasks,
-        hears: Arc<dyn Fn(&Event) + Send + Sync>,
+        hears: Hears,
     ) -> Self {
         let reporter = Reporter { controller: REPORTER.to_owned(), instance: Some(instance) };
         Self { recorder: Recorder::new(client, reporter), store, workloads, tasks, hears }

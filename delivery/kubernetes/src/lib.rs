@@ -52,7 +52,7 @@ pub use events::EventRecorder;
 pub use lease::{Lease, LeaseError, LeaseSettings};
 pub use lint::Finding;
 pub use objects::{FluxVersion, Objects, ObjectsError, Scope};
-pub use pass::{Outcome, PassError, PassSettings, run_pass};
+pub use pass::{Hears, Outcome, PassError, PassSettings, run_pass};
 pub use permit::{Denied, Permit};
 pub use registry_settings::{Mirror, MirrorError};
 pub use store::StatusStore;

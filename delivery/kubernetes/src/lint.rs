@@ -152,7 +152,7 @@ pub(crate) fn lint_budgets(
 mod tests {
     use super::*;
 
-    fn deployment(spec: serde_json::Value) -> Deployment {
+    fn deployment(spec: &serde_json::Value) -> Deployment {
         serde_json::from_value(serde_json::json!({"metadata": {"name": "web"}, "spec": spec}))
             .unwrap()
     }
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn each_pitfall_is_named_and_a_sound_deployment_has_none() {
-        let sound = deployment(serde_json::json!({
+        let sound = deployment(&serde_json::json!({
             "replicas": 3, "selector": {}, "progressDeadlineSeconds": 300,
             "strategy": {"rollingUpdate": {"maxUnavailable": 0}},
             "template": {"spec": {"containers": [{
@@ -172,7 +172,7 @@ mod tests {
             }]}},
         }));
         assert_eq!(whats(&sound), "");
-        let bad = deployment(serde_json::json!({
+        let bad = deployment(&serde_json::json!({
             "replicas": 4, "selector": {}, "paused": true, "revisionHistoryLimit": 0,
             "progressDeadlineSeconds": 10, "minReadySeconds": 10,
             "template": {"spec": {"containers": [{"name": "app"}]}},
@@ -198,13 +198,13 @@ mod tests {
     fn a_quarter_of_three_replicas_is_none() {
         for (replicas, expected) in [(1, 0), (3, 0), (4, 1)] {
             let spec = serde_json::json!({"replicas": replicas, "selector": {}, "template": {}});
-            assert_eq!(unavailable(deployment(spec).spec.as_ref().unwrap()), expected);
+            assert_eq!(unavailable(deployment(&spec).spec.as_ref().unwrap()), expected);
         }
     }
 
     #[test]
     fn r35_a_manifest_that_fixes_what_an_autoscaler_chooses_is_found() {
-        let mut web = deployment(serde_json::json!({"selector": {}, "template": {}}));
+        let mut web = deployment(&serde_json::json!({"selector": {}, "template": {}}));
         let scaler: HorizontalPodAutoscaler = serde_json::from_value(serde_json::json!({
             "metadata": {"name": "web"},
             "spec": {"maxReplicas": 4, "scaleTargetRef": {"kind": "Deployment", "name": "web"}},

@@ -182,13 +182,13 @@ impl Objects {
         each(client, scope, &auto_deploys(), |object| objects.add_auto_deploy(object)).await?;
         let policies = scope.narrowed(objects.policy_namespaces());
         if let Some(scope) = policies {
-            each(client, &scope, &flux.image_policies(), |object| objects.add_policy(object))
+            each(client, &scope, &flux.image_policies(), |object| objects.add_policy(&object))
                 .await?;
         }
         let repositories = scope.narrowed(objects.repository_namespaces());
         if let Some(scope) = repositories {
             let resource = flux.image_repositories();
-            each(client, &scope, &resource, |object| objects.add_repository(object)).await?;
+            each(client, &scope, &resource, |object| objects.add_repository(&object)).await?;
         }
         Ok(objects)
     }
@@ -229,14 +229,14 @@ impl Objects {
         }
     }
 
-    pub(crate) fn add_policy(&mut self, object: DynamicObject) {
-        let name = name(&object);
-        match read_spec(&object) {
+    pub(crate) fn add_policy(&mut self, object: &DynamicObject) {
+        let name = name(object);
+        match read_spec(object) {
             Ok(spec) => {
                 let policy = ImagePolicy {
-                    api_version: api_version(&object),
+                    api_version: api_version(object),
                     kind: "ImagePolicy".to_owned(),
-                    metadata: metadata(&object),
+                    metadata: metadata(object),
                     spec,
                 };
                 self.faults.remove(&("ImagePolicy", name.clone()));
@@ -249,15 +249,15 @@ impl Objects {
         }
     }
 
-    pub(crate) fn add_repository(&mut self, object: DynamicObject) {
-        let name = name(&object);
-        match read_spec(&object) {
+    pub(crate) fn add_repository(&mut self, object: &DynamicObject) {
+        let name = name(object);
+        match read_spec(object) {
             Ok(spec) => {
-                let asked = asked(&object);
+                let asked = asked(object);
                 let repository = ImageRepository {
-                    api_version: api_version(&object),
+                    api_version: api_version(object),
                     kind: "ImageRepository".to_owned(),
-                    metadata: metadata(&object),
+                    metadata: metadata(object),
                     spec,
                 };
                 self.faults.remove(&("ImageRepository", name.clone()));

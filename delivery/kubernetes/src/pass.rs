@@ -95,6 +95,9 @@ fn among(known: &[String]) -> String {
     }
 }
 
+/// Is told every decision that is another one than the one before; must not block.
+pub type Hears = Arc<dyn Fn(&Event) + Send + Sync>;
+
 /// The lease, with what it said when it was refused.
 struct Watched {
     lease: Lease,
@@ -133,7 +136,7 @@ impl Parts {
         (mirrors, platform): (&[Mirror], &Platform),
         clock: Arc<dyn Clock>,
         instance: String,
-        (tasks, hears): (&Tasks, Arc<dyn Fn(&Event) + Send + Sync>),
+        (tasks, hears): (&Tasks, Hears),
     ) -> Result<Self, reqwest::Error> {
         let store = StatusStore::new(client.clone(), Arc::clone(permit));
         let workloads = ClusterWorkloads::new(client.clone(), Arc::clone(permit), tasks.clone());
@@ -259,7 +262,7 @@ pub async fn run_pass(
     client: Client,
     settings: PassSettings,
     clock: Arc<dyn Clock>,
-    hears: Arc<dyn Fn(&Event) + Send + Sync>,
+    hears: Hears,
 ) -> Result<Outcome, PassError> {
     let lease = Lease::new(client.clone(), settings.lease.clone(), Arc::clone(&clock));
     if let Some(holder) = lease.other_holder().await? {

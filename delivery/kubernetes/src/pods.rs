@@ -89,7 +89,7 @@ fn digest(image_id: &str) -> Option<Digest> {
 mod tests {
     use super::*;
 
-    fn pod(statuses: serde_json::Value) -> Pod {
+    fn pod(statuses: &serde_json::Value) -> Pod {
         serde_json::from_value(serde_json::json!({
             "metadata": {"name": "web-1"}, "status": {"containerStatuses": statuses},
         }))
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_does_not_pass_by_itself_is_evidence_and_a_slow_start_is_not() {
-        let crashing = pod(serde_json::json!([{
+        let crashing = pod(&serde_json::json!([{
             "name": "app", "image": "a", "imageID": "", "ready": false, "restartCount": 2,
             "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}},
             "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
@@ -111,7 +111,7 @@ mod tests {
             "pod web-1, container app: ended with exit code 137 (OOMKilled), 2 restarts"
         );
         assert_eq!((facts.restarts, facts.crashed), (2, true));
-        let starting = pod(serde_json::json!([{
+        let starting = pod(&serde_json::json!([{
             "name": "app", "image": "a", "imageID": "", "ready": false, "restartCount": 0,
             "state": {"waiting": {"reason": "ContainerCreating"}},
         }]));

@@ -78,7 +78,7 @@ pub(crate) enum Change {
     /// All Deployments of a namespace were listed.
     Deployments { namespace: Option<String>, named: BTreeSet<ObjectName> },
     /// A Deployment did.
-    Deployment(ObjectName, Option<DeploymentFacts>),
+    Deployment(ObjectName, Option<Box<DeploymentFacts>>),
     /// Nothing yet.
     None,
 }
@@ -189,7 +189,7 @@ impl Reading {
                 if progress.listing {
                     progress.named.insert(name.clone());
                 }
-                Change::Deployment(name, Some(*facts))
+                Change::Deployment(name, Some(facts))
             }
             Heard::Gone(name) if watch.0 == Kind::Deployment => Change::Deployment(name, None),
             Heard::Gone(name) => {
@@ -231,13 +231,13 @@ impl Reading {
             }
             Kind::Policy => {
                 let before = objects.policies.get(&name).cloned();
-                objects.add_policy(object);
+                objects.add_policy(&object);
                 let same = before.is_some() && objects.policies.get(&name) == before.as_ref();
                 if same { Change::None } else { Change::Objects }
             }
             Kind::Repository => {
                 let before = objects.repositories.get(&name).cloned();
-                objects.add_repository(object);
+                objects.add_repository(&object);
                 let same = before.is_some() && objects.repositories.get(&name) == before.as_ref();
                 if same { Change::None } else { Change::Objects }
             }

@@ -7,7 +7,7 @@ use mercurious_registry::{RegistryClient, RegistryClientBuilder};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
     host: String,
-    mirror: String,
+    instead: String,
     plain: bool,
 }
 
@@ -37,7 +37,7 @@ impl FromStr for Mirror {
         if !is_host(host) || !is_host(mirror) {
             return Err(error());
         }
-        Ok(Self { host: host.to_owned(), mirror: mirror.to_owned(), plain })
+        Ok(Self { host: host.to_owned(), instead: mirror.to_owned(), plain })
     }
 }
 
@@ -46,8 +46,8 @@ pub(crate) fn builder(mirrors: &[Mirror]) -> RegistryClientBuilder {
     let builder =
         RegistryClient::builder().user_agent(concat!("mercurious/", env!("CARGO_PKG_VERSION")));
     mirrors.iter().fold(builder, |builder, mirror| {
-        let builder = if mirror.plain { builder.plain_http(&mirror.mirror) } else { builder };
-        builder.mirror(&mirror.host, &mirror.mirror)
+        let builder = if mirror.plain { builder.plain_http(&mirror.instead) } else { builder };
+        builder.mirror(&mirror.host, &mirror.instead)
     })
 }
 
@@ -59,7 +59,7 @@ mod tests {
     fn mirrors_are_read_or_refused() {
         let mirror: Mirror = "ghcr.io=http://10.0.0.1:5000/".parse().unwrap();
         assert_eq!(
-            (mirror.host.as_str(), mirror.mirror.as_str(), mirror.plain),
+            (mirror.host.as_str(), mirror.instead.as_str(), mirror.plain),
             ("ghcr.io", "10.0.0.1:5000", true)
         );
         assert!(!"ghcr.io=registry.lan:5000".parse::<Mirror>().unwrap().plain);

@@ -452,7 +452,7 @@ impl Store for StatusStore {
                 .flat_map(|stored| stored.memory.decisions.iter().cloned())
                 .collect()
         });
-        entries.sort_by(|one, other| other.at.cmp(&one.at));
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         entries.truncate(limit);
         Ok(entries)
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mercurious_core::{
     decide::{Ask, Reason},
-    resources::{AutoDeployStatus, ConditionStatus, ObjectName},
+    resources::{ConditionStatus, ObjectName},
     rollout::Actor,
 };
 use mercurious_kubernetes::{Desk, Shown};
@@ -267,7 +267,7 @@ impl Session<'_> {
 
 fn row(name: &ObjectName, shown: &Shown) -> Vec<String> {
     let dash = || "-".to_owned();
-    let status = shown.object.status.clone().unwrap_or_else(AutoDeployStatus::default);
+    let status = shown.object.status.clone().unwrap_or_default();
     let ready = status.conditions.iter().find(|condition| condition.kind == "Ready");
     let release = |release: &mercurious_core::resources::ReleaseStatus| {
         release.tag.as_ref().map_or_else(|| release.digest.short().to_string(), ToString::to_string)

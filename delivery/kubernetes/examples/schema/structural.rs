@@ -68,8 +68,8 @@ fn write_out(schema: Value, named: &BTreeMap<String, Value>, depth: usize) -> Va
                 .collect::<Map<_, _>>()
                 .into(),
             // Every field is named in `properties`: the API server prunes the others.
-            ("additionalProperties", Value::Bool(_)) => continue,
-            ("propertyNames" | "uniqueItems" | "default" | "example" | "examples", _) => continue,
+            ("additionalProperties", Value::Bool(_))
+            | ("propertyNames" | "uniqueItems" | "default" | "example" | "examples", _) => continue,
             ("items" | "additionalProperties", schema) => write_out(schema, named, depth + 1),
             ("description", Value::String(text)) => text.trim().replace('\n', " ").into(),
             ("format", format)
