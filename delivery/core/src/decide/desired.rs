@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Release, Repository},
+    printable::printable,
     resources::RolloutSpec,
     rollout::{Actor, RequestId},
 };
@@ -119,4 +120,16 @@ pub enum Ask {
     },
     /// Lift the hold on this digest, or all holds.
     Resume(Option<Digest>),
+}
+
+impl Ask {
+    /// To hold a release, or the candidate. The reason becomes one line; where there is none it says so.
+    pub fn hold(release: Option<Box<Release>>, reason: Option<&str>) -> Self {
+        let words: Vec<&str> = reason.unwrap_or_default().split_whitespace().collect();
+        let reason = match words.as_slice() {
+            [] => "held by hand".to_owned(),
+            words => printable(&words.join(" ")),
+        };
+        Self::Hold { release, reason }
+    }
 }
