@@ -59,6 +59,11 @@ pub enum Candidate {
         /// What is waited for.
         message: String,
     },
+    /// What the policy selects cannot be deployed: another platform's, damaged, or no image at all.
+    Unusable {
+        /// Which, and what is wrong with it.
+        message: String,
+    },
     /// The look failed: the answer stays what it was.
     Unknown {
         /// What failed.
@@ -71,7 +76,10 @@ impl Candidate {
     pub fn release(&self) -> Option<&Release> {
         match self {
             Self::Selected { release, .. } => Some(release),
-            Self::Empty { .. } | Self::Awaited { .. } | Self::Unknown { .. } => None,
+            Self::Empty { .. }
+            | Self::Unusable { .. }
+            | Self::Awaited { .. }
+            | Self::Unknown { .. } => None,
         }
     }
 }
