@@ -96,8 +96,7 @@ impl WorkloadView {
 
     /// A workload as it was observed.
     pub fn new(kind: &str, name: &str, state: &WorkloadState) -> Self {
-        let mut view =
-            Self { kind: kind.to_owned(), name: name.to_owned(), ..Self::default() };
+        let mut view = Self { kind: kind.to_owned(), name: name.to_owned(), ..Self::default() };
         match state {
             WorkloadState::Present(workload) => {
                 view.image = Some(workload.image.clone());
