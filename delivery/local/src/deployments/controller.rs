@@ -333,7 +333,9 @@ impl Controller {
             ready: count(
                 self.seats
                     .iter()
-                    .filter(|seat| !seat.is_leaving() && seat.available_at(Duration::ZERO).is_some())
+                    .filter(|seat| {
+                        !seat.is_leaving() && seat.available_at(Duration::ZERO).is_some()
+                    })
                     .count(),
             ),
             total: count(self.seats.len()),

@@ -17,6 +17,7 @@
 mod controller;
 mod log_lines;
 mod replica;
+mod run;
 mod template;
 mod unsteered;
 
