@@ -29,7 +29,11 @@ impl Session<'_> {
         }
     }
 
-    fn show_rows(&self, views: &[AutoDeployView], rest: &[UnsteeredWorkload]) -> anyhow::Result<()> {
+    fn show_rows(
+        &self,
+        views: &[AutoDeployView],
+        rest: &[UnsteeredWorkload],
+    ) -> anyhow::Result<()> {
         let rows: Vec<Vec<String>> =
             views.iter().map(row).chain(rest.iter().map(unsteered_row)).collect();
         if rows.is_empty() {
@@ -144,7 +148,8 @@ fn running(status: &AutoDeployStatus) -> Option<String> {
     let Some(tag) = &running.tag else {
         return Some(running.digest.short().to_owned());
     };
-    let tried = status.history.iter().map(|attempt| (&attempt.release.tag, &attempt.release.digest));
+    let tried =
+        status.history.iter().map(|attempt| (&attempt.release.tag, &attempt.release.digest));
     let held = status.holds.iter().map(|hold| (&hold.tag, &hold.digest));
     let candidate = status.candidate.iter().map(|candidate| (&candidate.tag, &candidate.digest));
     let moved = tried

@@ -9,9 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use mercurious_api::{
-    ApiServer, ManifestWarning, UnsteeredWorkload, UnsteeredWorkloads, serve,
-};
+use mercurious_api::{ApiServer, ManifestWarning, UnsteeredWorkload, UnsteeredWorkloads, serve};
 use mercurious_core::resources::ObjectName;
 use mercurious_engine::{WorkloadView, ports::LogTail};
 use mercurious_local::{DataDirectory, Home, HomeSettings, Unsteered};
@@ -126,8 +124,10 @@ struct Address {
 
 impl Started {
     fn of(home: &Home, root: &Path) -> Self {
-        let address =
-            |(name, address): &(String, SocketAddr)| Address { name: name.clone(), address: *address };
+        let address = |(name, address): &(String, SocketAddr)| Address {
+            name: name.clone(),
+            address: *address,
+        };
         Self {
             registry: home.registry,
             addresses: home.addresses.iter().map(address).collect(),
@@ -177,9 +177,8 @@ pub(crate) async fn start(
     root: &Path,
     tasks: &Tasks,
 ) -> anyhow::Result<RunningHome> {
-    let manifests = mercurious_manifests::read_paths(&args.filenames).map_err(|faults| {
-        Failure::usage(format!("the manifests cannot be used\n{faults}"))
-    })?;
+    let manifests = mercurious_manifests::read_paths(&args.filenames)
+        .map_err(|faults| Failure::usage(format!("the manifests cannot be used\n{faults}")))?;
     let directory = DataDirectory::open(root)?;
     let root = directory.root().to_owned();
     let warnings: Arc<[ManifestWarning]> =
