@@ -20,8 +20,8 @@ use mercurious_sandbox::{
 use tokio::{net::TcpListener, sync::broadcast};
 
 use crate::{
-    Credentials, DataDirectory, Deployments, FileStore, LocalChecker, deployments::Surroundings,
-    left_overs::LeftOvers, network::Network, pull::Puller,
+    Credentials, DataDirectory, Deployments, FileStore, LocalChecker, Unsteered,
+    deployments::Surroundings, left_overs::LeftOvers, network::Network, pull::Puller,
 };
 
 /// What a home is started with.
@@ -93,6 +93,8 @@ pub struct Home {
     pub registry: SocketAddr,
     /// Services and Ingresses, with their addresses.
     pub addresses: Vec<(String, SocketAddr)>,
+    /// The Deployments that no auto-deploy steers.
+    pub unsteered: Unsteered,
     /// Why images run with no isolation, where they do.
     pub isolation_warning: Option<String>,
     /// The embedded registry itself.
@@ -107,6 +109,11 @@ const COLLECT_EVERY: Duration = Duration::from_hours(1);
 const GRACE: Duration = Duration::from_hours(1);
 
 impl Home {
+    /// Whether there is no workload at all.
+    pub fn is_empty(&self) -> bool {
+        self.handle.names().is_empty() && self.unsteered.is_empty()
+    }
+
     /// Starts everything on these tasks; it ends when they are stopped.
     pub async fn start(
         directory: DataDirectory,
@@ -194,6 +201,8 @@ impl Home {
         };
         let deployments = Deployments::start(&manifests, &surroundings, &store, tasks)
             .map_err(HomeError::Store)?;
+        let steered = wishes.auto_deploys.values().map(|wish| wish.target.workload.clone());
+        let unsteered = Unsteered::new(deployments.clone(), &steered.collect());
         let workloads: Arc<dyn mercurious_engine::ports::Workloads> = Arc::new(deployments);
         let checker = LocalChecker::new(network.clone(), Arc::clone(&workloads))
             .map_err(|error| machine("make an HTTP client")(&error))?;
@@ -228,6 +237,7 @@ impl Home {
             events,
             registry,
             addresses: network.addresses(),
+            unsteered,
             isolation_warning,
             distribution,
             _directory: directory,

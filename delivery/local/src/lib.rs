@@ -18,7 +18,7 @@ mod store;
 pub use checker::LocalChecker;
 pub use credentials::Credentials;
 pub use data_directory::{DataDirectory, DataDirectoryError};
-pub use deployments::Deployments;
+pub use deployments::{Deployments, Unsteered};
 pub use home::{Home, HomeError, HomeSettings};
 pub use left_overs::end_left_overs;
 pub use store::FileStore;

@@ -59,8 +59,15 @@ impl Network {
                 {
                     Ok(opened) => opened,
                     // A port that was only given by us may be taken by somebody else by now.
-                    Err(_) if port.node_port.is_none() => {
-                        proxy.listen_service(address(0), pool).map_err(HomeError::Listen)?
+                    Err(error) if port.node_port.is_none() && wanted.is_some() => {
+                        let opened =
+                            proxy.listen_service(address(0), pool).map_err(HomeError::Listen)?;
+                        let (service, service_port) = (name.to_string(), port.port);
+                        tracing::warn!(
+                            service, service_port, port = opened.port(), error = %error,
+                            "the port that this Service had is taken: it has another now; nodePort fixes one"
+                        );
+                        opened
                     }
                     Err(error) => return Err(HomeError::Listen(error)),
                 };

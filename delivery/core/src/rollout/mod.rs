@@ -6,5 +6,5 @@
 mod record;
 
 pub use record::{
-    Actor, Attempt, Deployed, Hold, Kind, Phase, Record, RequestId, Rollout, RolloutId, Trigger,
+    Actor, Attempt, Deployed, Hold, Kind, Phase, Record, RequestId, Rollout, RolloutId, Trigger, proven,
 };

@@ -330,6 +330,14 @@ impl Controller {
             available: count(
                 new().filter(|seat| seat.available_at(steady).is_some_and(|at| at <= now)).count(),
             ),
+            ready: count(
+                self.seats
+                    .iter()
+                    .filter(|seat| {
+                        !seat.is_leaving() && seat.available_at(Duration::ZERO).is_some()
+                    })
+                    .count(),
+            ),
             total: count(self.seats.len()),
             restarts: new().map(|seat| seat.restarts).sum(),
             evidence,
