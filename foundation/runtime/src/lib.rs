@@ -1,10 +1,12 @@
-//! What every program here stands on: the clock, supervised tasks, shutdown and telemetry.
+//! What every program here stands on: the clock, supervised tasks, circuit breakers, shutdown and telemetry.
 
+mod breaker;
 mod clock;
 mod shutdown;
 mod tasks;
 mod telemetry;
 
+pub use breaker::{Breaker, BreakerLimit};
 pub use clock::{Clock, SystemClock};
 pub use shutdown::terminated;
 pub use tasks::Tasks;

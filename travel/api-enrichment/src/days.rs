@@ -38,7 +38,7 @@ pub fn day(date: Date, destination: usize, zone: &TimeZone) -> Option<DayFacts> 
     } else {
         let change = zone.following(first).next().map(|change| change.timestamp());
         let change = change.filter(|at| *at < next && offset(*at) != offset(first));
-        let at = change.map(|at| ((at - first).get_seconds() / 60) as i32);
+        let at = change.map(|at| ((at.as_second() - first.as_second()) / 60) as i32);
         (offset(first), at, change.map_or(0, |at| offset(at) - offset(first)))
     };
     Some(DayFacts {

@@ -4,7 +4,6 @@
 //! [`Recorder`] records; [`Resilient`] puts a cache, one question at a time for equal ones, retries and a circuit
 //! breaker before any of them. Every question of these sources is a read and may be repeated.
 
-mod breaker;
 mod cassette;
 mod live;
 mod resilient;

@@ -9,12 +9,10 @@ use std::{
 
 use async_trait::async_trait;
 use lru::LruCache;
+use mercurious_runtime::{Breaker, BreakerLimit};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{
-    Answer, Http, HttpError, Question,
-    breaker::{Breaker, Limit},
-};
+use super::{Answer, Http, HttpError, Question};
 
 /// Bounds of [`Resilient`].
 #[derive(Debug, Clone, Copy)]
@@ -89,8 +87,9 @@ impl<H: Http> Resilient<H> {
         }
     }
 
-    fn breaker<T>(&self, host: &str, with: impl FnOnce(&mut Breaker, Limit) -> T) -> T {
-        let limit = Limit { failures: self.resilience.failures, rest: self.resilience.rest };
+    fn breaker<T>(&self, host: &str, with: impl FnOnce(&mut Breaker, BreakerLimit) -> T) -> T {
+        let limit =
+            BreakerLimit { failures: self.resilience.failures, rest: self.resilience.rest };
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         // The hosts are those of the settings: a handful.
         with(breakers.entry(host.to_owned()).or_insert_with(Breaker::new), limit)

@@ -93,7 +93,7 @@ impl PlaceSource for GooglePlaces {
         for types in GROUPS {
             for place in self.ask(around, types).await? {
                 let currency = &around.destination.currency;
-                if let Some(place) = read(place, currency, &provenance)
+                if let Some(place) = read_place(place, currency, &provenance)
                     && !found.iter().any(|known| known.id == place.id)
                 {
                     found.push(place);
@@ -189,7 +189,7 @@ const KINDS: [(&str, &str, i32); 17] = [
     ("restaurant", "restaurant", 75),
 ];
 
-fn read(place: Place, currency: &Currency, provenance: &Provenance) -> Option<FoundPlace> {
+fn read_place(place: Place, currency: &Currency, provenance: &Provenance) -> Option<FoundPlace> {
     if place.business_status.as_deref().is_some_and(|status| status != "OPERATIONAL") {
         return None;
     }
@@ -313,7 +313,7 @@ mod tests {
                 fetched_at: jiff::Timestamp::UNIX_EPOCH,
             };
             let euro = Currency::new("EUR").unwrap();
-            super::read(serde_json::from_str(text).unwrap(), &euro, &provenance)
+            read_place(serde_json::from_str(text).unwrap(), &euro, &provenance)
         };
         let place = r#"{"id":"a","displayName":{"text":"Louvre"},"location":{"latitude":48.86,"longitude":2.33},
             "types":["museum"],"rating":4.7,"userRatingCount":300000}"#;

@@ -1,30 +1,31 @@
-//! A server that fails again and again is left alone for a while.
-
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The state of one server.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Breaker {
+/// A circuit breaker: a server that fails again and again is left alone for a while.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Breaker {
     failures: u32,
     rests_until: Option<Instant>,
 }
 
-/// When a breaker opens and for how long.
+/// When a [`Breaker`] opens and for how long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limit {
-    pub(super) failures: u32,
-    pub(super) rest: Duration,
+pub struct BreakerLimit {
+    /// After how many failures in a row.
+    pub failures: u32,
+    /// How long the server is left alone.
+    pub rest: Duration,
 }
 
 impl Breaker {
-    pub(super) fn new() -> Self {
-        Self { failures: 0, rests_until: None }
+    /// Nothing has failed yet.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Whether the server may be asked; after its rest one question goes through before the others.
-    pub(super) fn lets_through(&mut self, now: Instant, limit: Limit) -> bool {
+    pub fn lets_through(&mut self, now: Instant, limit: BreakerLimit) -> bool {
         match self.rests_until {
             Some(until) if now < until => false,
             Some(_) => {
@@ -35,11 +36,13 @@ impl Breaker {
         }
     }
 
-    pub(super) fn succeeded(&mut self) {
+    /// The server answered.
+    pub fn succeeded(&mut self) {
         *self = Self::new();
     }
 
-    pub(super) fn failed(&mut self, now: Instant, limit: Limit) {
+    /// The server did not answer, or said that it cannot.
+    pub fn failed(&mut self, now: Instant, limit: BreakerLimit) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= limit.failures {
             self.rests_until = Some(now + limit.rest);
@@ -51,7 +54,7 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    const LIMIT: Limit = Limit { failures: 3, rest: Duration::from_secs(60) };
+    const LIMIT: BreakerLimit = BreakerLimit { failures: 3, rest: Duration::from_secs(60) };
 
     #[tokio::test(start_paused = true)]
     async fn after_its_rest_one_question_goes_through_and_decides() {
