@@ -200,7 +200,7 @@ fn network(
         Some("private") => {
             let services = surroundings.network.addresses();
             let mut reached: Vec<u16> =
-                services.into_iter().map(|(_, address)| address.port()).collect();
+                services.into_iter().map(|opened| opened.address.port()).collect();
             // What the replica itself listens on is its own.
             reached.retain(|port| !ports.contains_key(port));
             Ok(ReplicaNetwork::Private {
