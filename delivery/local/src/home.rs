@@ -201,6 +201,7 @@ impl Home {
             runner,
             replicas: left_overs.directory.clone(),
             logs: directory.logs(),
+            volumes: directory.volumes(),
         };
         let deployments = Deployments::start(&manifests, &surroundings, &store, tasks)
             .map_err(HomeError::Store)?;
