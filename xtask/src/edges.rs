@@ -7,6 +7,8 @@ use anyhow::{Context as _, bail};
 /// Each crate with the crates of this workspace that it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-runtime", &[]),
+    ("mercurious-messaging", &["runtime"]),
+    ("mercurious-contracts", &["messaging"]),
     ("mercurious-core", &[]),
     ("mercurious-itinerary", &[]),
     ("mercurious-registry", &["core", "runtime"]),
