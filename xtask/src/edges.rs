@@ -9,6 +9,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-runtime", &[]),
     ("mercurious-messaging", &["runtime"]),
     ("mercurious-contracts", &["messaging"]),
+    ("mercurious-enrichment", &["contracts", "itinerary", "messaging", "runtime"]),
+    ("mercurious-generation", &["contracts", "itinerary", "messaging", "runtime"]),
     ("mercurious-core", &[]),
     ("mercurious-itinerary", &[]),
     ("mercurious-registry", &["core", "runtime"]),
