@@ -1,5 +1,7 @@
 //! The topics and the groups that read them. Nothing else in the project spells these names.
 
+use mercurious_messaging::Route;
+
 /// Requests from the gateway to enrichment.
 pub const ENRICHMENT_REQUEST: &str = "travel-enrichment-request";
 /// How far enrichment is.
@@ -45,6 +47,11 @@ pub fn retry(topic: &str) -> String {
 /// The topic where messages of `topic` end that cannot be handled.
 pub fn dead_letters(topic: &str) -> String {
     format!("{topic}-dlq")
+}
+
+/// How a group reads `topic`.
+pub fn route(topic: &str) -> Route {
+    Route { topic: topic.to_owned(), retry: retry(topic), dead_letters: dead_letters(topic) }
 }
 
 /// Every topic that must exist, with [`PARTITIONS`] partitions each.
