@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use mercurious_messaging::Figures;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -39,6 +40,12 @@ pub struct Reason {
     reason: &'static str,
 }
 
+/// What the consumer counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Figure {
+    figure: &'static str,
+}
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -47,6 +54,7 @@ pub struct Metrics {
     ended: Family<End, Counter>,
     job_times: Histogram,
     ignored: Family<Reason, Counter>,
+    consumer: Family<Figure, Gauge>,
     /// Requests that became jobs.
     pub accepted: Counter,
     /// Requests that came too fast.
@@ -81,6 +89,7 @@ impl Metrics {
         let ended = Family::<End, Counter>::default();
         let job_times = Histogram::new(JOBS);
         let ignored = Family::<Reason, Counter>::default();
+        let consumer = Family::<Figure, Gauge>::default();
         let (accepted, limited, limits_alone) =
             (Counter::default(), Counter::default(), Counter::default());
         let (streams, outbox) = (Gauge::default(), Gauge::default());
@@ -101,6 +110,11 @@ impl Metrics {
             "gateway_messages_ignored",
             "Messages and wishes that changed nothing: late, duplicate, early, of an unknown job, unreadable",
             ignored.clone(),
+        );
+        registry.register(
+            "gateway_consumer",
+            "What the consumer did since it started, and what it has in hand",
+            consumer.clone(),
         );
         registry.register(
             "gateway_rate_limit_hits",
@@ -125,6 +139,7 @@ impl Metrics {
             ended,
             job_times,
             ignored,
+            consumer,
             accepted,
             limited,
             limits_alone,
@@ -163,6 +178,21 @@ impl Metrics {
     /// How often something changed nothing for a reason.
     pub fn ignored(&self, reason: &'static str) -> u64 {
         self.ignored.get_or_create(&Reason { reason }).get()
+    }
+
+    /// What the consumer counts.
+    pub fn consumer(&self, figures: Figures) {
+        for (figure, value) in [
+            ("assigned_partitions", figures.assigned as u64),
+            ("in_flight", figures.in_flight as u64),
+            ("joined", figures.joined),
+            ("handled", figures.handled),
+            ("retried", figures.retried),
+            ("dead", figures.dead),
+            ("stalled", figures.stalled),
+        ] {
+            self.consumer.get_or_create(&Figure { figure }).set(value as i64);
+        }
     }
 
     /// All of it as Prometheus reads it.
