@@ -67,7 +67,7 @@ impl Kafka {
 
     /// Where clients connect with TLS.
     pub fn tls_address(&self) -> String {
-        format!("127.0.0.1:{}", self.tls_port)
+        format!("localhost:{}", self.tls_port)
     }
 
     /// The certificate that clients must trust.
@@ -104,8 +104,8 @@ impl Kafka {
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         let java = fetched::installed("java")?;
         let arguments: Vec<String> = [
-            "-Xms192m",
-            "-Xmx192m",
+            "-Xms128m",
+            "-Xmx256m",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -127,12 +127,16 @@ impl Kafka {
     fn certificates(&self) -> anyhow::Result<()> {
         let ca_key = rcgen::KeyPair::generate()?;
         let mut ca = rcgen::CertificateParams::new(Vec::<String>::new())?;
+        // Names of their own: a certificate that names its issuer as itself is taken for a self-signed one.
+        ca.distinguished_name.push(rcgen::DnType::CommonName, "authority of a test");
         ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let ca_certificate = ca.self_signed(&ca_key)?;
         let issuer = rcgen::Issuer::new(ca, ca_key);
         let key = rcgen::KeyPair::generate()?;
         let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-        let certificate = rcgen::CertificateParams::new(names)?.signed_by(&key, &issuer)?;
+        let mut server = rcgen::CertificateParams::new(names)?;
+        server.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+        let certificate = server.signed_by(&key, &issuer)?;
         fs::write(self.ca_file(), ca_certificate.pem())?;
         let store = format!("{}{}{}", key.serialize_pem(), certificate.pem(), ca_certificate.pem());
         fs::write(self.path("server.pem"), store)?;
@@ -165,6 +169,7 @@ impl Kafka {
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
              listeners=SASL_PLAINTEXT://127.0.0.1:{plain_port},SASL_SSL://127.0.0.1:{tls_port},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=SASL_PLAINTEXT://127.0.0.1:{plain_port},SASL_SSL://localhost:{tls_port}\n\
              listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT\n\
              controller.listener.names=CONTROLLER\n\
              inter.broker.listener.name=SASL_PLAINTEXT\n\
@@ -184,6 +189,7 @@ impl Kafka {
              transaction.state.log.min.isr=1\n\
              share.coordinator.state.topic.replication.factor=1\n\
              share.coordinator.state.topic.min.isr=1\n\
+             log.cleaner.dedupe.buffer.size=4194304\n\
              group.initial.rebalance.delay.ms=0\n",
             plain_port = self.plain_port,
             tls_port = self.tls_port,
