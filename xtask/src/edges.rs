@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-contracts", &["messaging"]),
     ("mercurious-enrichment", &["contracts", "itinerary", "messaging", "runtime"]),
     ("mercurious-generation", &["contracts", "itinerary", "messaging", "runtime"]),
+    ("mercurious-backends", &[]),
     ("mercurious-core", &[]),
     ("mercurious-itinerary", &[]),
     ("mercurious-registry", &["core", "runtime"]),
