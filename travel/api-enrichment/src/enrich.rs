@@ -8,16 +8,16 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
-use async_trait::async_trait;
 use jiff::{civil::Date, tz::TimeZone};
 use mercurious_contracts::{
     CostRange, Currency, Weather, WeatherKind,
     facts::{DayFacts, Destination, FactWarning, Facts, Holiday, PlaceFacts},
-    message::{JobError, JobErrorCode, Stage},
+    message::{EnrichmentProgress, JobError, JobErrorCode, Stage},
     problem::FieldCode,
     request::TripRequest,
 };
 use mercurious_runtime::Clock;
+use mercurious_worker::Progress;
 
 use crate::{
     days, destination, gazetteer, geo,
@@ -47,13 +47,6 @@ pub struct Sources {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Hears how far the work is, and may end it.
-#[async_trait]
-pub trait Progress: Send + Sync {
-    /// `percent` of the work is done; breaks when the job is not wanted any more.
-    async fn report(&self, percent: u8, stage: Stage, message: String) -> ControlFlow<()>;
-}
-
 /// Candidates are at most this far away, in metres.
 const RADIUS: f64 = 20_000.0;
 /// Where the sources know fewer places than this, made-up ones are added.
@@ -65,7 +58,7 @@ const MOST: usize = 120;
 pub async fn enrich(
     sources: &Sources,
     request: &TripRequest,
-    progress: &dyn Progress,
+    progress: &dyn Progress<EnrichmentProgress>,
 ) -> Result<Facts, JobError> {
     let mut work = Work { sources, request, warnings: Vec::new(), attributions: Vec::new() };
     let go = |flow| match flow {
@@ -74,7 +67,9 @@ pub async fn enrich(
             Err(JobError::new(JobErrorCode::Cancelled, "the job was cancelled"))
         }
     };
-    let report = |percent, stage, message: &str| progress.report(percent, stage, message.to_owned());
+    let report = |percent, stage, message: &str| {
+        progress.report(EnrichmentProgress { percent, stage, message: message.to_owned() })
+    };
     go(report(5, Stage::Destination, "looking for the destination").await)?;
     let destinations = work.destinations().await?;
     go(report(20, Stage::Country, "time zone, currency and holidays").await)?;

@@ -5,7 +5,6 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use async_trait::async_trait;
 use mercurious_contracts::{
     JobId, Language,
     facts::Facts,
@@ -19,6 +18,7 @@ use mercurious_itinerary::{
     validator,
 };
 use mercurious_runtime::CancellationToken;
+use mercurious_worker::Progress;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -27,16 +27,6 @@ use crate::{
     tell::Teller,
     writer::{self, Phrases},
 };
-
-/// Hears how far the work is, and may end it.
-#[async_trait]
-pub trait Progress: Send + Sync {
-    /// Breaks when the job is not wanted any more.
-    async fn report(&self, progress: GenerationProgress) -> ControlFlow<()>;
-
-    /// Cancelled when the job is not wanted any more.
-    fn stopping(&self) -> CancellationToken;
-}
 
 /// Makes itineraries.
 #[derive(Debug, Clone)]
@@ -67,7 +57,7 @@ impl Generator {
         request: &TripRequest,
         facts: &Facts,
         seed: u64,
-        progress: &dyn Progress,
+        progress: &dyn Progress<GenerationProgress>,
     ) -> Result<Itinerary, JobError> {
         let report = async |percent, stage, message: &str, day| {
             let message = message.to_owned();

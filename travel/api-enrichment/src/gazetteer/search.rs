@@ -28,7 +28,7 @@ pub enum Meaning {
 }
 
 /// One city outweighs the others of its name when it weighs this much more than the next.
-const OUTWEIGHS: u64 = 8;
+const OUTWEIGHS: u64 = 5;
 /// More candidates and near names than these are not listed.
 const MOST_CANDIDATES: usize = 10;
 const MOST_NEAR: usize = 5;

@@ -134,7 +134,7 @@ impl<H: Http> Http for Resilient<H> {
         if let Some(answer) = self.kept(&key) {
             return Ok(answer);
         }
-        let lane = key.bytes().fold(0, |lane, byte| lane * 31 + usize::from(byte)) % LANES;
+        let lane = key.bytes().fold(0, |lane, byte| (lane * 31 + usize::from(byte)) % LANES);
         let _turn = self.lanes[lane].lock().await;
         if let Some(answer) = self.kept(&key) {
             return Ok(answer);
