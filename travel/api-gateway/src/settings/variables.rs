@@ -1,5 +1,10 @@
 use std::fmt::Write as _;
 
+use mercurious_runtime::Environment;
+
+/// Names at least this alike are taken for misspellings.
+const ALIKE: f64 = 0.93;
+
 /// One setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
@@ -76,4 +81,71 @@ pub fn reference() -> String {
         let _ = writeln!(text, "| `{name}` | {default} | {about} | {} |", aliases.join(", "));
     }
     text
+}
+
+/// Reads settings by the table.
+pub(super) struct Reader<'a>(&'a mut Environment);
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(environment: &'a mut Environment) -> Self {
+        for warning in misspelt(environment) {
+            environment.warn(warning);
+        }
+        Self(environment)
+    }
+
+    /// Keeps a fault; there is no value then.
+    pub(super) fn fault<T>(&mut self, name: &str, what: &str) -> Option<T> {
+        self.0.fault(format!("{name} {what}"));
+        None
+    }
+
+    /// What is set.
+    pub(super) fn set(&mut self, name: &'static str) -> Option<String> {
+        self.0.text(name, variable_of(name).aliases)
+    }
+
+    /// What is set, or the default.
+    pub(super) fn text(&mut self, name: &'static str) -> String {
+        self.set(name).unwrap_or_else(|| variable_of(name).default.to_owned())
+    }
+
+    /// What `parse` makes of it.
+    pub(super) fn parse<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+        expected: &str,
+    ) -> Option<T> {
+        let text = self.text(name);
+        let value = parse(&text);
+        if value.is_none() {
+            let shown: String = text.chars().take(40).collect();
+            self.0.fault(format!("{name} is {shown:?}, not {expected}"));
+        }
+        value
+    }
+}
+
+fn variable_of(name: &'static str) -> Variable {
+    let known = VARIABLES.iter().find(|variable| variable.name == name);
+    known.copied().unwrap_or(variable(name, &[], "", ""))
+}
+
+/// Variables that look like misspelt ones.
+fn misspelt(environment: &Environment) -> Vec<String> {
+    let known = || VARIABLES.iter().flat_map(|one| std::iter::once(&one.name).chain(one.aliases));
+    let near = |name: &str| {
+        if known().any(|known| *known == name) {
+            return None;
+        }
+        let nearest = VARIABLES
+            .iter()
+            .filter(|variable| variable.name.len().abs_diff(name.len()) <= 2)
+            .map(|variable| (strsim::jaro_winkler(variable.name, name), variable.name))
+            .filter(|(likeness, _)| *likeness >= ALIKE)
+            .max_by(|one, other| one.0.total_cmp(&other.0))?;
+        Some(format!("{name} is not known; perhaps {}?", nearest.1))
+    };
+    environment.names().filter_map(near).collect()
 }
