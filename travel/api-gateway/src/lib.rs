@@ -16,8 +16,11 @@ pub mod job;
 pub mod limits;
 pub mod metrics;
 mod random;
+mod run;
 pub mod service;
 pub mod settings;
 pub mod store;
 #[cfg(test)]
 mod tests;
+
+pub use run::{Foundation, RunError, consumer_settings, run};

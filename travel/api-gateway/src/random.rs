@@ -2,12 +2,8 @@
 
 /// So many random bytes.
 #[must_use]
-pub fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    #[expect(
-        clippy::expect_used,
-        reason = "a machine without randomness can do nothing here, and the kernel has it"
-    )]
     getrandom::fill(&mut bytes).expect("the kernel has random bytes");
     bytes
 }

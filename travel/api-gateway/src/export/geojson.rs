@@ -5,7 +5,7 @@ use mercurious_contracts::{
     Point,
     trip::{Activity, Slot, Trip, TripDay},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{ExportError, slot};
 
@@ -83,7 +83,7 @@ fn way(from: Point, to: Point) -> Geometry {
 
 /// Only for tests: what is read back.
 #[cfg(test)]
-pub(super) fn read(text: &str) -> Value {
+pub(super) fn read(text: &str) -> serde_json::Value {
     let read: geojson::GeoJson = text.parse().unwrap();
     serde_json::to_value(read).unwrap()
 }

@@ -14,6 +14,8 @@ mod probes;
 mod problem;
 mod serve;
 mod shares;
+#[cfg(test)]
+mod tests;
 mod trips;
 
 pub use app::{App, HttpSettings, Readiness, router};

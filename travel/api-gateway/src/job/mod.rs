@@ -8,7 +8,7 @@ mod change;
 mod machine;
 mod record;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use change::Change;
 pub use machine::{Ignored, Input, Step, Verdict, accept, apply};

@@ -93,7 +93,7 @@ impl Drop for Follow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::tests::job_id;
+    use crate::tests::fixtures::job_id;
 
     #[tokio::test]
     async fn who_follows_hears_of_news_once_and_not_of_old_ones() {

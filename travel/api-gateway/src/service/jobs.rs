@@ -6,11 +6,11 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use mercurious_contracts::{JobId, envelope::EncodeError, job::JobStatus, request::TripRequest};
-use mercurious_runtime::Clock;
+use mercurious_runtime::{CancellationToken, Clock};
 use thiserror::Error;
 use tokio::sync::Notify;
 
-use super::Hub;
+use super::{Hub, News};
 use crate::{
     job::{self, Ignored, Input, JobRecord, NewJob, Verdict},
     metrics::Metrics,
@@ -50,8 +50,10 @@ pub struct Jobs {
     pub hub: Hub,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Tells the relay that there is something to send.
-    pub relay: Arc<Notify>,
+    /// Who tells other replicas of events at once, where somebody does.
+    news: Option<Arc<dyn News>>,
+    /// There is something to send.
+    to_send: Notify,
     /// How long things take and are kept.
     pub times: Times,
     /// The keys of requests that are being accepted here.
@@ -102,13 +104,15 @@ impl Jobs {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         times: Times,
+        news: Option<Arc<dyn News>>,
     ) -> Self {
         Self {
             store,
             clock,
             hub: Hub::default(),
             metrics,
-            relay: Arc::new(Notify::new()),
+            news,
+            to_send: Notify::new(),
             times,
             underway: Mutex::default(),
         }
@@ -132,7 +136,7 @@ impl Jobs {
         let change = job::accept(new).map_err(AcceptError::TooLarge)?;
         match self.store.accept(change, key).await.map_err(AcceptError::Store)? {
             AcceptOutcome::Stored => {
-                self.relay.notify_one();
+                self.to_send.notify_one();
                 self.metrics.accepted.inc();
                 tracing::debug!(job.id = %id, "accepted");
                 Ok(Accepting { job: id, repeated: false })
@@ -166,9 +170,12 @@ impl Jobs {
                 Committed::Conflict => {}
                 Committed::Stored => {
                     if sends {
-                        self.relay.notify_one();
+                        self.to_send.notify_one();
                     }
                     self.hub.raise(id, changed.last_event);
+                    if let Some(news) = &self.news {
+                        news.announce(id, changed.last_event);
+                    }
                     self.count(&changed);
                     return Ok(Applied::Changed(Box::new(changed)));
                 }
@@ -176,6 +183,16 @@ impl Jobs {
         }
         let detail = format!("job {id} was changed by others {TRIES} times in a row");
         Err(StoreError::Unavailable { store: "job", detail })
+    }
+
+    /// Wakes the relay whenever there is something to send, until `stop`.
+    pub async fn wake(&self, relay: &Notify, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.to_send.notified() => relay.notify_one(),
+            }
+        }
     }
 
     fn count(&self, job: &JobRecord) {

@@ -9,11 +9,13 @@
 mod hub;
 mod intake;
 mod jobs;
+mod news;
 mod posting;
 mod sweep;
 
 pub use hub::{Follow, Hub};
 pub use intake::Intake;
 pub use jobs::{AcceptError, Accepting, Applied, Jobs, Retention, Times};
+pub use news::News;
 pub use posting::Posting;
 pub use sweep::sweep;
