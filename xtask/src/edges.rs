@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-contracts", &["messaging"]),
     ("mercurious-core", &[]),
     ("mercurious-itinerary", &[]),
+    ("mercurious-broker", &["runtime"]),
     ("mercurious-registry", &["core", "runtime"]),
     ("mercurious-engine", &["core", "runtime"]),
     ("mercurious-builder", &["core", "registry"]),
