@@ -9,6 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-runtime", &[]),
     ("mercurious-messaging", &["runtime"]),
     ("mercurious-contracts", &["messaging"]),
+    ("mercurious-backends", &[]),
     ("mercurious-core", &[]),
     ("mercurious-itinerary", &[]),
     ("mercurious-broker", &["runtime"]),

@@ -1,11 +1,13 @@
 //! What every program here stands on: the clock, supervised tasks, shutdown and telemetry.
 
 mod clock;
+mod environment;
 mod shutdown;
 mod tasks;
 mod telemetry;
 
 pub use clock::{Clock, SystemClock};
+pub use environment::{Environment, SettingsFaults};
 pub use shutdown::terminated;
 pub use tasks::Tasks;
 pub use telemetry::{LogFormat, start_telemetry};
