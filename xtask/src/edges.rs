@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-generation", &["contracts", "itinerary", "runtime", "worker"]),
     ("mercurious-core", &[]),
     ("mercurious-itinerary", &[]),
+    ("mercurious-broker", &["runtime"]),
     ("mercurious-registry", &["core", "runtime"]),
     ("mercurious-engine", &["core", "runtime"]),
     ("mercurious-builder", &["core", "registry"]),
