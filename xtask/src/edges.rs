@@ -9,8 +9,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-runtime", &[]),
     ("mercurious-messaging", &["runtime"]),
     ("mercurious-contracts", &["messaging"]),
-    ("mercurious-enrichment", &["contracts", "itinerary", "messaging", "runtime"]),
-    ("mercurious-generation", &["contracts", "itinerary", "messaging", "runtime"]),
     ("mercurious-backends", &[]),
     ("mercurious-worker", &["contracts", "messaging", "runtime"]),
     ("mercurious-enrichment", &["contracts", "itinerary", "runtime", "worker"]),
