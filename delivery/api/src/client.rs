@@ -16,7 +16,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::{Change, Explanation, Follow, FollowLog, ManifestWarning, Problem, UnsteeredWorkload, Verb};
+use crate::{
+    Change, Explanation, Follow, FollowLog, ManifestWarning, Problem, UnsteeredWorkload, Verb,
+};
 
 /// An answer takes no longer than this, a look at a slow registry and all its retries included.
 const PATIENCE: Duration = Duration::from_mins(3);

@@ -63,7 +63,9 @@ fn start(world: &World) -> Run {
         message: "odd".to_owned(),
     }]);
     let stopping = tasks.stopping();
-    let router = ApiServer { handle, events, token, warnings, unsteered: Arc::new(OneMore), stopping }.router();
+    let router =
+        ApiServer { handle, events, token, warnings, unsteered: Arc::new(OneMore), stopping }
+            .router();
     let listener = UnixListener::bind(directory.path().join("api.sock")).unwrap();
     let stopping = tasks.stopping();
     tasks.spawn("api", async move { serve(listener, router, stopping).await.unwrap() });

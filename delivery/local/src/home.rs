@@ -21,7 +21,10 @@ use tokio::{net::TcpListener, sync::broadcast};
 
 use crate::{
     Credentials, DataDirectory, Deployments, FileStore, LocalChecker, Unsteered,
-    deployments::Surroundings, left_overs::LeftOvers, network::Network, pull::Puller,
+    deployments::Surroundings,
+    left_overs::LeftOvers,
+    network::{Address, Network},
+    pull::Puller,
 };
 
 /// What a home is started with.
@@ -92,7 +95,7 @@ pub struct Home {
     /// The embedded registry's address.
     pub registry: SocketAddr,
     /// Services and Ingresses, with their addresses.
-    pub addresses: Vec<(String, SocketAddr)>,
+    pub addresses: Vec<Address>,
     /// The Deployments that no auto-deploy steers.
     pub unsteered: Unsteered,
     /// Why images run with no isolation, where they do.
@@ -198,6 +201,7 @@ impl Home {
             runner,
             replicas: left_overs.directory.clone(),
             logs: directory.logs(),
+            volumes: directory.volumes(),
         };
         let deployments = Deployments::start(&manifests, &surroundings, &store, tasks)
             .map_err(HomeError::Store)?;

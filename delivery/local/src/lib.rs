@@ -21,4 +21,5 @@ pub use data_directory::{DataDirectory, DataDirectoryError};
 pub use deployments::{Deployments, Unsteered};
 pub use home::{Home, HomeError, HomeSettings};
 pub use left_overs::end_left_overs;
+pub use network::Address;
 pub use store::FileStore;

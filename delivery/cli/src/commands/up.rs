@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use mercurious_api::{ApiServer, ManifestWarning, UnsteeredWorkload, UnsteeredWorkloads, serve};
 use mercurious_core::resources::ObjectName;
 use mercurious_engine::{WorkloadView, ports::LogTail};
-use mercurious_local::{DataDirectory, Home, HomeSettings, Unsteered};
+use mercurious_local::{Address, DataDirectory, Home, HomeSettings, Unsteered};
 use mercurious_runtime::{SystemClock, Tasks, terminated};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -52,8 +52,9 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
             say("warning: the manifests have no workload: only the registry runs");
         }
         say(format!("registry    {}   (push to {}/NAME)", home.registry, home.registry));
-        for (name, address) in &home.addresses {
-            say(format!("{name}   http://{address}"));
+        for Address { name, address, is_http } in &home.addresses {
+            let scheme = if *is_http { "http" } else { "tcp" };
+            say(format!("{name}   {scheme}://{address}"));
         }
         say(format!("data        {}", root.display()));
         if let Some(warning) = &home.isolation_warning {
@@ -115,22 +116,11 @@ struct Started {
     isolation_warning: Option<String>,
 }
 
-/// Where a Service or the Ingresses are reached.
-#[derive(Serialize)]
-struct Address {
-    name: String,
-    address: SocketAddr,
-}
-
 impl Started {
     fn of(home: &Home, root: &Path) -> Self {
-        let address = |(name, address): &(String, SocketAddr)| Address {
-            name: name.clone(),
-            address: *address,
-        };
         Self {
             registry: home.registry,
-            addresses: home.addresses.iter().map(address).collect(),
+            addresses: home.addresses.clone(),
             data_directory: root.to_owned(),
             isolation_warning: home.isolation_warning.clone(),
         }

@@ -266,10 +266,9 @@ impl<'a> Case<'a> {
     /// Lifts the hold on a release that a person wants all the same, and says at the end of a message that there
     /// was one: who held it, and why, is what that person may not have known.
     fn lifting(&mut self, release: &Release) -> String {
-        let said = self
-            .record
-            .hold_on(&release.digest)
-            .map(|hold| format!("; {} was {}: that hold is lifted", release.nickname(), held(hold)));
+        let said = self.record.hold_on(&release.digest).map(|hold| {
+            format!("; {} was {}: that hold is lifted", release.nickname(), held(hold))
+        });
         self.lift(&release.digest);
         said.unwrap_or_default()
     }

@@ -81,9 +81,8 @@ impl Release {
     /// What people call it beside these: a name that another of them has too tells nothing without the digest.
     pub fn nickname_among<'r>(&self, others: impl IntoIterator<Item = &'r Self>) -> String {
         let name = self.nickname();
-        let shared = others
-            .into_iter()
-            .any(|other| other.digest != self.digest && other.nickname() == name);
+        let shared =
+            others.into_iter().any(|other| other.digest != self.digest && other.nickname() == name);
         if shared && name != self.digest.short() {
             format!("{name}@{}", self.digest.short())
         } else {

@@ -6,5 +6,6 @@
 mod record;
 
 pub use record::{
-    Actor, Attempt, Deployed, Hold, Kind, Phase, Record, RequestId, Rollout, RolloutId, Trigger, proven,
+    Actor, Attempt, Deployed, Hold, Kind, Phase, Record, RequestId, Rollout, RolloutId, Trigger,
+    proven,
 };

@@ -33,6 +33,7 @@ pub(crate) struct Surroundings {
     pub(crate) runner: Runner,
     pub(crate) replicas: PathBuf,
     pub(crate) logs: PathBuf,
+    pub(crate) volumes: PathBuf,
 }
 
 /// Keeps the replicas of one Deployment as wanted.

@@ -16,6 +16,7 @@
 
 mod controller;
 mod log_lines;
+mod mounts;
 mod replica;
 mod run;
 mod template;

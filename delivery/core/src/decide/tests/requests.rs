@@ -57,8 +57,9 @@ fn deploy_goes_to_an_older_or_held_release_even_when_suspended() {
     assert_eq!(decision.reason, Reason::Obeyed);
     // Who asks may not know that it was held, nor why.
     assert!(
-        decision.message.starts_with("ada deploys sha-0000000 in place of sha-0000001; sha-0000000 was held by ada")
-            && decision.message.ends_with("looks odd: that hold is lifted"),
+        decision.message.starts_with(
+            "ada deploys sha-0000000 in place of sha-0000001; sha-0000000 was held by ada"
+        ) && decision.message.ends_with("looks odd: that hold is lifted"),
         "{}",
         decision.message
     );
