@@ -95,6 +95,11 @@ impl Environment {
         self.values.contains_key(name)
     }
 
+    /// The names of all variables that are set.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     /// Adds a fault; it names the variable and never a secret value.
     pub fn fault(&mut self, fault: impl Into<String>) {
         self.faults.push(fault.into());

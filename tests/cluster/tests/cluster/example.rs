@@ -65,18 +65,9 @@ impl Example {
         Ok(self.namespace.kubectl().line(IMAGE).await?)
     }
 
-    /// A Service may refuse for a moment after its pods are ready: that is the proxy, and no fault.
+    /// Waits until its Service answers with this version.
     pub(crate) async fn answers(&self, version: &str) -> anyhow::Result<()> {
-        let url = self.url().await?;
-        let end = Instant::now() + Duration::from_secs(30);
-        loop {
-            let answer = ask(&url, Duration::from_secs(2)).await;
-            if answer.as_ref().is_ok_and(|answer| answer.starts_with(version)) {
-                return Ok(());
-            }
-            ensure!(Instant::now() < end, "{answer:?} in the place of {version}");
-            sleep(Duration::from_millis(100)).await;
-        }
+        answers(&self.url().await?, version).await
     }
 
     /// Waits until the last pod of this image has ended.
@@ -100,6 +91,20 @@ impl Example {
         const REASONS: &str = "get pods --output=jsonpath={..state.waiting.reason}";
         self.namespace.until(reason, REASONS, |said| said.contains(reason)).await?;
         Ok(())
+    }
+}
+
+/// Waits until a Service answers with this version. It may refuse for a moment after its pods are ready, or after it
+/// was made: that is the proxy, and no fault.
+pub(crate) async fn answers(url: &str, version: &str) -> anyhow::Result<()> {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask(url, Duration::from_secs(2)).await;
+        if answer.as_ref().is_ok_and(|answer| answer.starts_with(version)) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "{answer:?} in the place of {version}");
+        sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -6,6 +6,7 @@ use mercurious_load::{Load, LoadSettings};
 use mercurious_trials::{Chance, Image};
 
 use crate::{
+    example::answers,
     install::{deploy, ground},
     stage::{Scene, tests},
 };
@@ -55,6 +56,7 @@ async fn the_guides_platform_deploys_the_hash_pushed_last_by_its_cron_job(
     let service = app.kubectl().json("get service api-gateway-node").await?;
     let url =
         format!("http://{}:{}/", cluster.facts().node, service["spec"]["ports"][0]["nodePort"]);
+    answers(&url, "api-gateway").await?;
     let load = Load::start(&url, LoadSettings::default())?;
     let newest = Image { version: "the-newest".to_owned(), ..Image::good(100) };
     let commit = newest.commit();
