@@ -14,6 +14,7 @@
 //! # Assumptions
 //! - One engine at a time per scope: the home's lock or lease sees to that.
 
+mod admission;
 mod audit;
 mod checks;
 mod detect;
@@ -30,9 +31,11 @@ mod wish;
 
 pub mod ports;
 
+pub use admission::Admission;
 pub use audit::AuditEntry;
 pub use detect::{
-    Look, LookDepth, PassedOver, SAFETY_NET, Seen, TagChoice, choose, look, tag_choices,
+    Look, LookDepth, PassedOver, SAFETY_NET, Seen, ShownTag, TagChoice, choose, look, shown,
+    tag_choices,
 };
 pub use engine::{Engine, EngineError, Ports};
 pub use events::{Event, EventBus, EventKind};
@@ -40,4 +43,5 @@ pub use handle::{AskError, EngineHandle};
 pub use rest::Rest;
 pub use verify::{Verification, VerifiedBox, verify};
 pub use view::{AutoDeployView, DecisionView, RepositoryView, WorkloadView};
-pub use wish::{Place, RepositoryWish, Target, Wish, WishError, Wishes};
+pub use watch::RepositoryState;
+pub use wish::{Place, RepositoryWish, Target, Wish, WishError, Wishes, chosen_from};
