@@ -114,10 +114,8 @@ async fn serve<S: Step>(
     let group = kafka.group.clone().unwrap_or_else(|| place.group.to_owned());
     // Jobs do not live longer than this.
     let since = clock.now().checked_sub(1.hour()).context("the clock")?;
-    let (topics, cancelled) = (
-        [place.topic.to_owned(), topic::retry(place.topic)],
-        [topic::JOB_CANCELLED.to_owned()],
-    );
+    let (topics, cancelled) =
+        ([place.topic.to_owned(), topic::retry(place.topic)], [topic::JOB_CANCELLED.to_owned()]);
     let follower = format!("{group}-cancellations");
     let partitions = topic::PARTITIONS;
     let cancellations = KafkaFollower::follow(kafka, &follower, &cancelled, partitions, since)?;
