@@ -127,6 +127,8 @@ async fn a_point_at_the_pole_or_at_sea_has_the_time_of_its_longitude() {
         (near.destinations[0].name.as_str(), near.destinations[0].point.lon),
         ("Lisbon", -9.20)
     );
+    let near = facts("", MAY, &at(38.72, -9.15)).await.unwrap();
+    assert_eq!((near.destinations[0].name.as_str(), near.destinations[0].point.lon), ("Lisbon", -9.15));
 }
 
 #[tokio::test]
