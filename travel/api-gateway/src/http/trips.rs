@@ -15,7 +15,11 @@ use mercurious_contracts::{
 use mercurious_messaging::{TraceContext, header::TRACEPARENT};
 
 use super::{App, Fault, body, idempotency, jobs::id};
-use crate::{export::Format, random::random, store::StoredTrip};
+use crate::{
+    export::Format,
+    random::random,
+    store::StoredTrip,
+};
 
 /// Asks for a trip. The answer comes at once; the trip is made afterwards.
 #[utoipa::path(
