@@ -89,6 +89,10 @@ pub(crate) enum Command {
         to: Option<String>,
     },
     /// Replace all replicas by new ones of the same release
+    #[command(
+        override_usage = "mercurious restart [OPTIONS] <NAME|--all>",
+        after_help = "Examples:\n  mercurious restart api        this one\n  mercurious restart --all      every one, one after the other"
+    )]
     Restart {
         #[arg(required_unless_present = "all")]
         name: Option<String>,
@@ -182,6 +186,9 @@ pub(crate) struct SyncArgs {
 pub(crate) struct ControllerArgs {
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
+    /// Keep the image objects of this namespace although no auto-deploy refers to them; may be repeated
+    #[arg(long = "image-namespace", value_name = "NAME")]
+    pub(crate) image_namespaces: Vec<String>,
     /// Where /health, /ready and /metrics are answered
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
@@ -189,8 +196,8 @@ pub(crate) struct ControllerArgs {
 
 #[derive(Args)]
 pub(crate) struct UpArgs {
-    /// Manifests: files, directories, or `-`
-    #[arg(long = "filename", short = 'f', value_name = "PATH", required = true)]
+    /// Manifests: files, directories, or `-` [default: none, only the registry runs]
+    #[arg(long = "filename", short = 'f', value_name = "PATH")]
     pub(crate) filenames: Vec<PathBuf>,
     /// Where the embedded registry listens
     #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS")]

@@ -3,7 +3,7 @@
 fn main() -> anyhow::Result<()> {
     #[expect(clippy::print_stdout, reason = "the document is the output")]
     {
-        print!("{}", mercurious_gateway::http::openapi_json()?);
+        print!("{}", mercurious_api_gateway::http::openapi_json()?);
     }
     Ok(())
 }

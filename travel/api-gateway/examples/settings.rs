@@ -3,6 +3,6 @@
 fn main() {
     #[expect(clippy::print_stdout, reason = "the page is the output")]
     {
-        print!("{}", mercurious_gateway::settings::page());
+        print!("{}", mercurious_api_gateway::settings::page());
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> anyhow::Result<(
     let session = Session { desk, globals };
     match command {
         Command::Status { name, .. } => session.status(name.as_deref()),
-        Command::Explain { name } => session.explain(&name),
+        Command::Explain { name } => session.explain(&name).await,
         Command::History { name } => session.history(&name),
         Command::Scan { name } => {
             let (name, _) = session.desk.find(&name)?;
@@ -70,8 +70,7 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> anyhow::Result<(
         Command::Hold { name, release, reason } => {
             let (name, _) = session.desk.find(&name)?;
             let release = session.named(name, release.as_deref()).await?;
-            let reason = reason.unwrap_or_else(|| "held by hand".to_owned());
-            session.ask(name, Ask::Hold { release, reason }).await
+            session.ask(name, Ask::hold(release, reason.as_deref())).await
         }
         Command::Resume { name, release } => {
             let (name, shown) = session.desk.find(&name)?;
@@ -171,7 +170,7 @@ impl Session<'_> {
         Ok(print(&table(&["NAME", "RUNNING", "NEWEST", "PHASE", "READY", "STATUS"], &rows))?)
     }
 
-    fn explain(&self, name: &str) -> anyhow::Result<()> {
+    async fn explain(&self, name: &str) -> anyhow::Result<()> {
         let (name, shown) = self.desk.find(name)?;
         if self.json() {
             return print_json(&shown.object);
@@ -208,6 +207,9 @@ impl Session<'_> {
             text.push_str(
                 "  no engine has looked at it yet: is a controller or a CronJob at work?\n",
             );
+        }
+        for note in self.desk.notes(name).await {
+            text.push_str(&format!("  note        {}: {}\n", note.what, note.remedy));
         }
         for entry in &shown.decisions {
             text.push_str(&format!("  {}  {}: {}\n", entry.at, entry.reason, entry.message));

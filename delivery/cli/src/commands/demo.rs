@@ -83,7 +83,7 @@ async fn play(args: &DemoArgs, place: &Path, tasks: &Tasks) -> anyhow::Result<Ve
         say(format!("warning: {warning}"));
     }
     follow(&home, tasks);
-    let service = home.addresses.first().context("the demo's Service has no address")?.1;
+    let service = home.addresses.first().context("the demo's Service has no address")?.address;
     let mut stage = Stage {
         home,
         registry,

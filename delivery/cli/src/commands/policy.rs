@@ -34,6 +34,8 @@ pub(crate) fn run(args: &PolicyArgs, globals: &Globals) -> anyhow::Result<()> {
         let line = String::from_utf8_lossy(&error.as_bytes()[..valid]).matches('\n').count() + 1;
         Failure::usage(format!("line {line} of the tags is not UTF-8"))
     })?;
+    // Some editors put a mark before the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let tags: Vec<String> =
         text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     let selection = policy.select(&tags).map_err(|error| Failure::usage(error.to_string()))?;

@@ -1,18 +1,27 @@
 use std::{
-    ffi::OsString, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc,
+    ffi::OsString,
+    io::Write as _,
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context as _;
-use mercurious_api::{ApiServer, ManifestWarning, serve};
-use mercurious_local::{DataDirectory, Home, HomeSettings};
+use mercurious_api::{ApiServer, ManifestWarning, UnsteeredWorkload, UnsteeredWorkloads, serve};
+use mercurious_core::resources::ObjectName;
+use mercurious_engine::{WorkloadView, ports::LogTail};
+use mercurious_local::{Address, DataDirectory, Home, HomeSettings, Unsteered};
 use mercurious_runtime::{SystemClock, Tasks, terminated};
 use secrecy::SecretString;
+use serde::Serialize;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
-    cli::{Globals, UpArgs},
-    output::say,
+    cli::{Globals, Output, UpArgs},
+    failure::Failure,
+    output::{print_json_line, say},
     settings,
 };
 
@@ -33,17 +42,26 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
         say(format!("warning: {}: {}: {}", warning.origin, warning.subject, warning.message));
     }
     let home = home.home;
-    if !globals.quiet {
+    let json = globals.output == Output::Json;
+    if json {
+        print_json_line(&serde_json::json!({ "started": Started::of(&home, &root) }))?;
+    } else if !globals.quiet {
+        if args.filenames.is_empty() {
+            say("warning: no manifests: only the registry runs; name some with `-f PATH`");
+        } else if home.is_empty() {
+            say("warning: the manifests have no workload: only the registry runs");
+        }
         say(format!("registry    {}   (push to {}/NAME)", home.registry, home.registry));
-        for (name, address) in &home.addresses {
-            say(format!("{name}   http://{address}"));
+        for Address { name, address, is_http } in &home.addresses {
+            let scheme = if *is_http { "http" } else { "tcp" };
+            say(format!("{name}   {scheme}://{address}"));
         }
         say(format!("data        {}", root.display()));
         if let Some(warning) = &home.isolation_warning {
             say(format!("warning: {warning}"));
         }
     }
-    let talk = (!globals.quiet).then(|| home.events.subscribe());
+    let talk = (json || !globals.quiet).then(|| home.events.subscribe());
     let stopping = tasks.stopping();
     if let Some(mut events) = talk {
         let stopping = stopping.clone();
@@ -52,6 +70,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
                 tokio::select! {
                     () = stopping.cancelled() => return,
                     event = events.recv() => match event {
+                        // Who stopped reading does not stop the engine.
+                        Ok(event) if json => {
+                            let _ = print_json_line(&serde_json::json!({ "event": event }));
+                        }
                         Ok(event) => say(describe(&event)),
                         Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
                         Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
@@ -64,14 +86,62 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
         signal = terminated() => signal.map(Some),
         () = stopping.cancelled() => Ok(None),
     };
-    let left = tasks.shut_down(STOP_DEADLINE).await;
-    match ended.context("cannot listen for signals")? {
+    let ended = ended.context("cannot listen for signals")?;
+    if ended.is_some() {
+        say("stopping: replicas finish what they do; a second signal stops at once");
+    }
+    let left = tokio::select! {
+        left = tasks.shut_down(STOP_DEADLINE) => left,
+        _ = terminated() => {
+            return Err(Failure::failed("stopped at once, by a second signal"));
+        }
+    };
+    match ended {
         Some(signal) if !globals.quiet => say(format!("stopped by {signal}")),
         Some(_) => {}
         None => anyhow::bail!("a part of the engine ended unexpectedly; the log says which"),
     }
     anyhow::ensure!(left == 0, "{left} tasks did not end within {STOP_DEADLINE:?}");
     Ok(())
+}
+
+/// What programs are told at the start.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Started {
+    registry: SocketAddr,
+    addresses: Vec<Address>,
+    data_directory: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    isolation_warning: Option<String>,
+}
+
+impl Started {
+    fn of(home: &Home, root: &Path) -> Self {
+        Self {
+            registry: home.registry,
+            addresses: home.addresses.clone(),
+            data_directory: root.to_owned(),
+            isolation_warning: home.isolation_warning.clone(),
+        }
+    }
+}
+
+/// [`Unsteered`], as the API asks for it.
+struct Beside(Unsteered);
+
+impl UnsteeredWorkloads for Beside {
+    fn list(&self) -> Vec<UnsteeredWorkload> {
+        let of = |(name, workload): (ObjectName, WorkloadView)| UnsteeredWorkload {
+            namespace: name.namespace,
+            workload,
+        };
+        self.0.list().into_iter().map(of).collect()
+    }
+
+    fn log_tail(&self, name: &ObjectName, limit: usize) -> Option<LogTail> {
+        self.0.log_tail(name, limit)
+    }
 }
 
 /// The command that starts a replica: this program itself.
@@ -97,9 +167,8 @@ pub(crate) async fn start(
     root: &Path,
     tasks: &Tasks,
 ) -> anyhow::Result<RunningHome> {
-    let manifests = mercurious_manifests::read_paths(&args.filenames).map_err(|faults| {
-        crate::failure::Failure::usage(format!("the manifests cannot be used\n{faults}"))
-    })?;
+    let manifests = mercurious_manifests::read_paths(&args.filenames)
+        .map_err(|faults| Failure::usage(format!("the manifests cannot be used\n{faults}")))?;
     let directory = DataDirectory::open(root)?;
     let root = directory.root().to_owned();
     let warnings: Arc<[ManifestWarning]> =
@@ -124,6 +193,7 @@ pub(crate) async fn start(
         events: home.events.clone(),
         token: Arc::new(token(&root)?),
         warnings: Arc::clone(&warnings),
+        unsteered: Arc::new(Beside(home.unsteered.clone())),
         stopping: tasks.stopping(),
     };
     let router = server.router();

@@ -117,7 +117,7 @@ async fn a_failed_look_changes_nothing() {
         look(&registry, &place(), &[policy()], &seen, LookDepth::Poll, now()).await.unwrap_err();
     assert!(matches!(
         choose(&policy(), &seen, Some(&error.to_string()), None, &Record::default()),
-        Candidate::Unknown { message } if message.contains("503")
+        Candidate::Unusable { message } if message.contains("503")
     ));
 }
 

@@ -94,13 +94,9 @@ fn follow(
             continue;
         }
         match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) => {
-                if messages.blocking_send(incoming(&message)).is_err() {
-                    return;
-                }
-            }
+            Some(Ok(message)) if messages.blocking_send(incoming(&message)).is_err() => return,
             Some(Err(error)) => tracing::debug!(error = %error, "following has trouble"),
-            None => {}
+            Some(Ok(_)) | None => {}
         }
     }
 }

@@ -12,12 +12,14 @@ mod follower;
 mod producer;
 mod settings;
 mod source;
+mod topics;
 
-pub use check::{CheckError, Expected, check};
+pub use check::{CheckError, Expected, Partitions, check};
 pub use follower::KafkaFollower;
 pub use producer::KafkaProducer;
 pub use settings::{Credentials, Mechanism, Settings, Tls};
 pub use source::KafkaSource;
+pub use topics::{CreateError, create_topics};
 
 use thiserror::Error;
 

@@ -201,18 +201,15 @@ fn poll(consumer: &BaseConsumer<Context>, events: &mpsc::Sender<Sent>, quit: &At
 /// What ends the consumer; everything else passes, and librdkafka goes on by itself.
 fn failure(error: &KafkaError) -> Option<SourceError> {
     use RDKafkaErrorCode as Code;
-    match error {
-        KafkaError::MessageConsumptionFatal(_) => Some(SourceError::Ended(error.to_string())),
-        _ => match error.rdkafka_error_code() {
-            Some(Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed) => {
-                Some(SourceError::Refused(error.to_string()))
-            }
-            _ => {
-                tracing::debug!(error = %error, "consuming has trouble");
-                None
-            }
-        },
+    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+        return Some(SourceError::Ended(error.to_string()));
     }
+    let code = error.rdkafka_error_code();
+    if matches!(code, Some(Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed)) {
+        return Some(SourceError::Refused(error.to_string()));
+    }
+    tracing::debug!(error = %error, "consuming has trouble");
+    None
 }
 
 #[async_trait]

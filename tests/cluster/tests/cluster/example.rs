@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use mercurious_cluster::Namespace;
@@ -34,6 +34,35 @@ impl Example {
         self.scene.cluster().images().push(&self.scene.program, &self.repository, image).await
     }
 
+    /// The `number`-th in time, with nothing left of its layer: who asks the registry for the image finds it, and no
+    /// node can pull it.
+    pub(crate) async fn push_without_layer(
+        &self,
+        place: &Path,
+        number: u32,
+    ) -> anyhow::Result<Digest> {
+        let blob = |digest: &str| {
+            let hex = digest.trim_start_matches("sha256:");
+            place.join("registry/blobs/sha256").join(&hex[..2]).join(hex)
+        };
+        let binary = tempfile::NamedTempFile::new()?;
+        let mut program = std::fs::read("/bin/true")?;
+        // A layer that no node has.
+        program.extend_from_slice(self.namespace.name().as_bytes());
+        std::fs::write(binary.path(), program)?;
+        let image = Image::good(number);
+        let (commit, created) = (image.commit(), image.created().to_string());
+        let flags = ["--commit", &commit, "--tag", "latest", "--created", &created];
+        let images = self.scene.cluster().images();
+        let pushed =
+            images.publish(&self.scene.program, binary.path(), &self.repository, &flags).await?;
+        let manifest = std::fs::read_to_string(blob(&pushed.to_string()))?;
+        let manifest: serde_json::Value = serde_json::from_str(&manifest)?;
+        let layer = manifest["layers"][0]["digest"].as_str().context("no layer")?;
+        std::fs::remove_file(blob(layer))?;
+        Ok(pushed)
+    }
+
     /// The repository as pods name it.
     pub(crate) fn repository(&self) -> String {
         self.scene.cluster().images().pulled(&self.repository)
@@ -65,18 +94,9 @@ impl Example {
         Ok(self.namespace.kubectl().line(IMAGE).await?)
     }
 
-    /// A Service may refuse for a moment after its pods are ready: that is the proxy, and no fault.
+    /// Waits until its Service answers with this version.
     pub(crate) async fn answers(&self, version: &str) -> anyhow::Result<()> {
-        let url = self.url().await?;
-        let end = Instant::now() + Duration::from_secs(30);
-        loop {
-            let answer = ask(&url, Duration::from_secs(2)).await;
-            if answer.as_ref().is_ok_and(|answer| answer.starts_with(version)) {
-                return Ok(());
-            }
-            ensure!(Instant::now() < end, "{answer:?} in the place of {version}");
-            sleep(Duration::from_millis(100)).await;
-        }
+        answers(&self.url().await?, version).await
     }
 
     /// Waits until the last pod of this image has ended.
@@ -100,6 +120,20 @@ impl Example {
         const REASONS: &str = "get pods --output=jsonpath={..state.waiting.reason}";
         self.namespace.until(reason, REASONS, |said| said.contains(reason)).await?;
         Ok(())
+    }
+}
+
+/// Waits until a Service answers with this version. It may refuse for a moment after its pods are ready, or after it
+/// was made: that is the proxy, and no fault.
+pub(crate) async fn answers(url: &str, version: &str) -> anyhow::Result<()> {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask(url, Duration::from_secs(2)).await;
+        if answer.as_ref().is_ok_and(|answer| answer.starts_with(version)) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "{answer:?} in the place of {version}");
+        sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -66,6 +66,8 @@ impl Stage {
         };
         let namespaces = scene.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(failure) = failure {
+            // The rest may take minutes: whoever waits is told now.
+            eprintln!("{name}: {failure}");
             let mut said = format!("{failure}\n");
             for namespace in &namespaces {
                 said += &namespace.dump().await;

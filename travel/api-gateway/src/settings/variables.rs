@@ -72,7 +72,9 @@ pub const VARIABLES: &[Variable] = &[
 
 /// The settings as a table in Markdown.
 pub fn reference() -> String {
-    let mut text = String::from("| variable | default | what | also taken, with a warning |\n|---|---|---|---|\n");
+    let mut text = String::from(
+        "| variable | default | what | also taken, with a warning |\n|---|---|---|---|\n",
+    );
     for Variable { name, aliases, default, about } in VARIABLES {
         let code = |text: &&str| format!("`{text}`");
         let aliases: Vec<String> = aliases.iter().map(code).collect();

@@ -102,6 +102,10 @@ fn bubblewrap(
     for path in &spec.scratch {
         command.args(["--perms", "0777", "--tmpfs"]).arg(place_of(path)?);
     }
+    for directory in &spec.directories {
+        let bind = if directory.read_only { "--ro-bind" } else { "--bind" };
+        command.arg(bind).arg(&directory.source).arg(place_of(&directory.path)?);
+    }
     for file in MACHINE_FILES {
         let machine = Path::new("/").join(file);
         if machine.is_file() {

@@ -39,7 +39,8 @@ async fn a_finished_job_holds_its_trip() {
 async fn an_ambiguous_name_fails_with_its_candidates() {
     let bench = Bench::new();
     let job = bench.accepted(&request_json()).await;
-    let mut error = JobError::new(JobErrorCode::AmbiguousDestination, "several places are called so");
+    let mut error =
+        JobError::new(JobErrorCode::AmbiguousDestination, "several places are called so");
     let candidate = json!({ "place_id": "geonames:4717560", "name": "Paris", "region": "Texas", "country": "US" });
     error.candidates = vec![serde_json::from_value(candidate.clone()).unwrap()];
     bench.apply(job, Input::Failed(Step::Enrichment, error)).await;
@@ -83,7 +84,10 @@ async fn what_is_not_there_is_not_found_whatever_its_name() {
     ] {
         let (status, problem) = bench.get(&path).await;
         assert!(status == StatusCode::NOT_FOUND || path.contains('%'), "{path}: {status}");
-        assert!(status.is_client_error() && problem["status"] == status.as_u16(), "{path}: {problem}");
+        assert!(
+            status.is_client_error() && problem["status"] == status.as_u16(),
+            "{path}: {problem}"
+        );
     }
 }
 
@@ -152,7 +156,10 @@ async fn head_and_wrong_methods_are_answered_as_http_says() {
     let response = bench.send(put).await;
     assert_eq!(response.headers()[header::ALLOW], "POST");
     let (status, problem) = read(response).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::METHOD_NOT_ALLOWED, &json!("method_not_allowed")));
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &json!("method_not_allowed"))
+    );
 }
 
 #[tokio::test]
