@@ -129,10 +129,9 @@ async fn give_back(
         return Ok(claimed);
     }
     let is_later = |row: &Document| {
-        let (key, id) = (row.get_str("key"), row.get_str("_id"));
-        others.iter().any(|other| {
-            other.get_str("key") == key && other.get_str("_id").ok() < id.as_ref().ok().copied()
-        })
+        let text = |row: &'_ Document, name| row.get_str(name).unwrap_or_default().to_owned();
+        let (key, id) = (text(row, "key"), text(row, "_id"));
+        others.iter().any(|other| text(other, "key") == key && text(other, "_id") < id)
     };
     let later: Vec<Bson> =
         claimed.iter().filter(|row| is_later(row)).filter_map(|row| row.get("_id").cloned()).collect();
