@@ -19,18 +19,8 @@ use support::{facts, generate};
 
 /// All over the world: both hemispheres, odd offsets, currencies without and with three decimals.
 const CITIES: [&str; 12] = [
-    "Lisbon",
-    "Kyoto",
-    "Paris",
-    "Cairo",
-    "Kathmandu",
-    "Kuwait City",
-    "Reykjavík",
-    "Sydney",
-    "Suva",
-    "Nuuk",
-    "Santiago, Chile",
-    "Anchorage",
+    "Lisbon", "Kyoto", "Paris", "Cairo", "Kathmandu", "Kuwait City", "Reykjavík", "Sydney", "Suva",
+    "Nuuk", "Santiago, Chile", "Anchorage",
 ];
 
 fn any_request(seed: u64) -> TripRequest {
@@ -60,14 +50,10 @@ fn any_request(seed: u64) -> TripRequest {
     maybe(15, "meals", json!(["breakfast", "lunch", "dinner"]));
     maybe(30, "interests", json!({"museum": 5, "nature": 4}));
     maybe(20, "max_per_category", json!(1));
-    maybe(
-        30,
-        "fixed",
-        json!([
-            {"title": "One", "start": format!("{first}T18:00"), "end": format!("{first}T19:30"), "point": {"lat": 1, "lon": 1}},
-            {"title": "Two", "start": format!("{last}T19:00"), "end": format!("{last}T20:30"), "point": {"lat": 38.71, "lon": -9.14}},
-        ]),
-    );
+    maybe(30, "fixed", json!([
+        {"title": "One", "start": format!("{first}T18:00"), "end": format!("{first}T19:30"), "point": {"lat": 1, "lon": 1}},
+        {"title": "Two", "start": format!("{last}T19:00"), "end": format!("{last}T20:30"), "point": {"lat": 38.71, "lon": -9.14}},
+    ]));
     TripRequest::from_json(body.to_string().as_bytes()).unwrap()
 }
 

@@ -127,9 +127,6 @@ async fn connect(
         return Ok(None);
     }
     // Jobs do not live longer than this.
-    let since = clock.now().checked_sub(1.hour()).context("the clock")?;
-    let (topics, cancelled) =
-        ([place.topic.to_owned(), topic::retry(place.topic)], [topic::JOB_CANCELLED.to_owned()]);
     let since = now.checked_sub(1.hour()).context("the clock")?;
     let topics = [place.topic.to_owned(), topic::retry(place.topic)];
     let cancelled = [topic::JOB_CANCELLED.to_owned()];

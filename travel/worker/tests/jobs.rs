@@ -75,8 +75,7 @@ impl Step for Shared {
             *tries += 1;
             *tries
         };
-        let step =
-            EnrichmentProgress { percent: 10, stage: Stage::Places, message: "on".to_owned() };
+        let step = EnrichmentProgress { percent: 10, stage: Stage::Places, message: "on".to_owned() };
         if progress.report(step).await == ControlFlow::Break(()) {
             return Err(JobError::new(JobErrorCode::Cancelled, "as asked"));
         }
@@ -126,9 +125,6 @@ async fn stage(seed: u64, chaos: Chaos) -> Bench {
     Bench { broker, clock, step, stop, tasks, address }
 }
 
-fn parts(broker: &Broker, clock: &Arc<TestClock>) -> Parts {
-    let topics = [topic::ENRICHMENT_REQUEST.to_owned(), topic::retry(topic::ENRICHMENT_REQUEST)];
-    Parts {
 fn parts(broker: &Broker, clock: &Arc<TestClock>) -> (Parts, Connected) {
     let topics =
         [topic::ENRICHMENT_REQUEST.to_owned(), topic::retry(topic::ENRICHMENT_REQUEST)];
@@ -152,10 +148,7 @@ fn settings() -> WorkerSettings {
 
 impl Bench {
     fn about(&self, number: u64) -> About {
-        let job = JobId::new(
-            Timestamp::UNIX_EPOCH,
-            number.to_be_bytes().repeat(2)[..10].try_into().unwrap(),
-        );
+        let job = JobId::new(Timestamp::UNIX_EPOCH, number.to_be_bytes().repeat(2)[..10].try_into().unwrap());
         About {
             job,
             id: MessageId::first(job, EnrichmentRequest::EVENT_TYPE),
@@ -235,9 +228,7 @@ async fn on_a_bad_day_each_job_ends_once_and_always_the_same_way() {
         stage.until("all jobs end", |stage| stage.ends().len() == jobs.len()).await;
         for (job, ends) in stage.ends() {
             // One id and one end, however often it was worked on and sent.
-            let [(_, code)] = ends.iter().collect::<Vec<_>>()[..] else {
-                panic!("{job}: {ends:?}")
-            };
+            let [(_, code)] = ends.iter().collect::<Vec<_>>()[..] else { panic!("{job}: {ends:?}") };
             assert_eq!(*code, jobs[&job], "seed {seed}");
         }
         stage.end().await;

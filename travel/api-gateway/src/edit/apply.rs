@@ -222,7 +222,12 @@ impl Work {
         }
         let Cost { min, max } = cost.unwrap_or(Cost { min: 0, max: 0 });
         if min < 0 || max < min || max > limits::MONEY {
-            self.fault(number, "cost", FieldCode::OutOfRange, "is not from 0 on with min up to max");
+            self.fault(
+                number,
+                "cost",
+                FieldCode::OutOfRange,
+                "is not from 0 on with min up to max",
+            );
         }
         let fixed = Activity::Fixed { title: title.to_owned(), point, place: None };
         let cost = CostRange { min, max, currency: self.currency.clone() };
@@ -233,7 +238,9 @@ impl Work {
         let mut days: Vec<Vec<Placed>> = Vec::new();
         for (day, slots) in std::mem::take(&mut self.days).into_iter().enumerate() {
             let stay = |(slot, _): &(usize, Placed)| !self.gone.contains(&(day, *slot));
-            days.push(slots.into_iter().enumerate().filter(stay).map(|(_, placed)| placed).collect());
+            days.push(
+                slots.into_iter().enumerate().filter(stay).map(|(_, placed)| placed).collect(),
+            );
         }
         let changed = !self.gone.is_empty() || !self.added.is_empty();
         for (day, placed) in std::mem::take(&mut self.added) {
@@ -250,11 +257,7 @@ impl Work {
             {
                 let with = if other.by == Some(number) { &one.slot } else { &other.slot };
                 let message = format!("overlaps with what begins at {}", with.start);
-                self.faults.push(fault(
-                    format!("edits[{number}]"),
-                    FieldCode::Conflict,
-                    message,
-                ));
+                self.faults.push(fault(format!("edits[{number}]"), FieldCode::Conflict, message));
             }
         }
         if !self.faults.is_empty() {
@@ -269,8 +272,9 @@ impl Work {
         if changed && itinerary.warnings.iter().all(|warning| warning.code != WAYS_MISSING) {
             itinerary.warnings.push(Warning {
                 code: WAYS_MISSING.to_owned(),
-                message: "The trip was changed by hand: ways from and to what changed are not planned."
-                    .to_owned(),
+                message:
+                    "The trip was changed by hand: ways from and to what changed are not planned."
+                        .to_owned(),
             });
         }
         Ok(trip)

@@ -50,7 +50,10 @@ fn what_is_moved_lasts_as_long_as_before_on_its_new_day() {
     let edits = json!([{ "op": "move", "at": { "day": 1, "slot": 0 }, "day": 2, "start": "2026-05-05T15:00:00+01:00" }]);
     let trip = edited(&edits).unwrap();
     assert_eq!(day(&trip, 1), ["12:00 meal"]);
-    assert_eq!(day(&trip, 2), ["09:00 Tile Museum", "10:30 way", "12:00 meal", "15:00 Tile Museum"]);
+    assert_eq!(
+        day(&trip, 2),
+        ["09:00 Tile Museum", "10:30 way", "12:00 meal", "15:00 Tile Museum"]
+    );
     let moved = &trip.itinerary.days[1].slots[3];
     assert_eq!(moved.end, "2026-05-05T16:30:00+01:00");
     assert_eq!(trip.itinerary.totals.visits, 2);
@@ -134,5 +137,10 @@ fn what_is_no_list_of_edits_is_named() {
     assert_eq!(faults("[]"), 1);
     assert_eq!(faults("{}"), 1);
     assert_eq!(faults(r#"{"edits":[],"more":1}"#), 2);
-    assert_eq!(faults(r#"{"edits":[{"op":"paint"},{"op":"remove"},{"op":"lock","at":{"day":1,"slot":0},"x":1}]}"#), 3);
+    assert_eq!(
+        faults(
+            r#"{"edits":[{"op":"paint"},{"op":"remove"},{"op":"lock","at":{"day":1,"slot":0},"x":1}]}"#
+        ),
+        3
+    );
 }

@@ -47,9 +47,8 @@ pub(super) async fn create(
 ) -> Result<Response, Fault> {
     let body = body::read(&headers, body, limits::BODY).await?;
     let request = TripRequest::from_json(&body).map_err(|faults| {
-        let no_json = |fault: &FieldError| {
-            fault.field.is_empty() && fault.code == FieldCode::Malformed
-        };
+        let no_json =
+            |fault: &FieldError| fault.field.is_empty() && fault.code == FieldCode::Malformed;
         let (status, code) = match faults.0.iter().any(no_json) {
             true => (StatusCode::BAD_REQUEST, "malformed"),
             false => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),

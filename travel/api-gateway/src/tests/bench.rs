@@ -100,13 +100,11 @@ impl Bench {
 }
 
 /// A request for a trip, without its body.
-pub(crate) fn posting() -> axum::http::request::Builder {
+pub(crate) fn posting() -> http::request::Builder {
     Request::builder()
         .method(Method::POST)
         .uri("/v1/trips")
         .header("content-type", "application/json")
-pub(crate) fn posting() -> http::request::Builder {
-    Request::builder().method(Method::POST).uri("/v1/trips").header("content-type", "application/json")
 }
 
 pub(crate) async fn read(response: Response) -> (StatusCode, Value) {

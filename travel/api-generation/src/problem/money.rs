@@ -3,7 +3,7 @@
 use mercurious_contracts::{
     CostRange, MealKind,
     facts::Facts,
-    request::{BudgetScope, Travellers, TripRequest},
+    request::{BudgetScope, TripRequest, Travellers},
 };
 use mercurious_itinerary::trip::limits;
 

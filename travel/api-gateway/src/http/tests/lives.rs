@@ -175,7 +175,10 @@ async fn a_trip_is_changed_by_who_knows_its_version() {
     };
     let remove = json!({ "edits": [{ "op": "remove", "at": { "day": 1, "slot": 0 } }] });
     assert_eq!(patch(None, remove.clone()).await.status(), StatusCode::PRECONDITION_REQUIRED);
-    assert_eq!(patch(Some("\"7\""), remove.clone()).await.status(), StatusCode::PRECONDITION_FAILED);
+    assert_eq!(
+        patch(Some("\"7\""), remove.clone()).await.status(),
+        StatusCode::PRECONDITION_FAILED
+    );
     let wrong = json!({ "edits": [{ "op": "remove", "at": { "day": 9, "slot": 0 } }] });
     assert_eq!(patch(Some("*"), wrong).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let changed = patch(Some("\"1\""), remove.clone()).await;
