@@ -1,6 +1,5 @@
 use std::{sync::Arc, time::Duration};
 
-use mercurious_backends::or_skip;
 use mercurious_runtime::{SystemClock, Tasks};
 
 use super::{Redis, RedisError, RedisLimits, RedisNews};
@@ -9,13 +8,11 @@ use crate::{
     metrics::Metrics,
     service::{Hub, News as _},
     settings::SecretUrl,
-    tests::fixtures::job_id,
+    tests::{fixtures::job_id, servers},
 };
 
-type Server = mercurious_backends::Redis;
-
-async fn connect(url: &str) -> Result<Redis, RedisError> {
-    Redis::connect(&SecretUrl::new(url)).await
+fn url(port: u16, password: &str) -> SecretUrl {
+    SecretUrl::new(&format!("redis://:{password}@127.0.0.1:{port}"))
 }
 
 fn limits(redis: Redis, rate: Rate) -> RedisLimits {
@@ -24,11 +21,13 @@ fn limits(redis: Redis, rate: Rate) -> RedisLimits {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn replicas_share_a_burst() {
-    let Some(server) = or_skip(Server::start) else { return };
+    let server = servers::redis("s3cret");
+    let url = url(server.port, "s3cret");
     let rate = Rate { per_second: 0.01, burst: 10 };
-    let one = limits(connect(&server.url()).await.unwrap(), rate);
-    let other = limits(connect(&server.url()).await.unwrap(), rate);
+    let one = limits(Redis::connect(&url).await.unwrap(), rate);
+    let other = limits(Redis::connect(&url).await.unwrap(), rate);
     for number in 0..10 {
         let replica = if number % 2 == 0 { &one } else { &other };
         assert_eq!(replica.take("a").await, Verdict::Allowed, "{number}");
@@ -46,10 +45,12 @@ async fn replicas_share_a_burst() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn a_replica_hears_what_another_one_announces() {
-    let Some(server) = or_skip(Server::start) else { return };
-    let one = RedisNews::new(connect(&server.url()).await.unwrap());
-    let other = RedisNews::new(connect(&server.url()).await.unwrap());
+    let server = servers::redis("s3cret");
+    let url = url(server.port, "s3cret");
+    let one = RedisNews::new(Redis::connect(&url).await.unwrap());
+    let other = RedisNews::new(Redis::connect(&url).await.unwrap());
     let (hub, tasks) = (Hub::default(), Tasks::new());
     let mut follow = hub.follow(job_id(1));
     let stop = tasks.stopping();
@@ -73,17 +74,17 @@ async fn a_replica_hears_what_another_one_announces() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn r46_a_wrong_or_missing_password_has_a_name_and_is_not_shown() {
-    let Some(mut server) = or_skip(Server::start) else { return };
-    let url = server.url();
-    let (_, at) = url.split_once('@').unwrap();
-    let without = format!("redis://{at}");
-    for url in [server.url_with("wr0ng-one"), without] {
-        let error = connect(&url).await.unwrap_err();
+    let server = servers::redis("s3cret");
+    for url in
+        [url(server.port, "wr0ng"), SecretUrl::new(&format!("redis://127.0.0.1:{}", server.port))]
+    {
+        let error = Redis::connect(&url).await.unwrap_err();
         assert!(matches!(error, RedisError::Refused { .. }), "{error:?}");
-        assert!(!error.to_string().contains("wr0ng-one"), "{error}");
+        assert!(!error.to_string().contains("wr0ng"), "{error}");
     }
-    server.kill();
-    let error = connect(&server.url()).await.unwrap_err();
+    let nobody = url(servers::free_port(), "s3cret");
+    let error = Redis::connect(&nobody).await.unwrap_err();
     assert!(matches!(error, RedisError::Unavailable { .. }), "{error:?}");
 }

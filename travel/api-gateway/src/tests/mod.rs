@@ -5,4 +5,7 @@ mod chain;
 mod clock;
 pub(crate) mod fixtures;
 
+#[cfg(any(feature = "mongodb", feature = "redis"))]
+pub(crate) mod servers;
+
 pub(crate) use clock::TestClock;
