@@ -20,7 +20,7 @@ use mercurious_runtime::Clock;
 use mercurious_worker::Progress;
 
 use crate::{
-    days, destination, gazetteer, geo,
+    days, destination, gazetteer,
     hours::{self, PublicHolidays},
     merge, score,
     sources::{
@@ -51,8 +51,9 @@ pub struct Sources {
 const RADIUS: f64 = 20_000.0;
 /// Where the sources know fewer places than this, made-up ones are added.
 const FEW: usize = 12;
-/// More candidates of a destination than this are left out, the lowest scores first.
+/// More candidates of a destination, and of all, than this are left out, the lowest scores first.
 const MOST: usize = 120;
+const MOST_IN_ALL: usize = 480;
 
 /// Gathers the facts of `request`.
 pub async fn enrich(
@@ -281,13 +282,16 @@ impl Work<'_> {
             must_do.unresolved.extend(resolved.unresolved);
         }
         let mut places = Vec::new();
+        let most = MOST.min(MOST_IN_ALL / destinations.len());
         for (number, candidates) in found.into_iter().enumerate() {
             let destination = &destinations[number];
+            let here: Vec<DayFacts> =
+                days.iter().filter(|day| day.destination == number).cloned().collect();
             let mut scored: Vec<(u32, FoundPlace)> = candidates
                 .into_iter()
                 .map(|place| {
-                    let metres = geo::metres(destination.point, place.point);
-                    (score::score(&place, self.request, &days, metres), place)
+                    let metres = destination.point.metres_to(place.point);
+                    (score::score(&place, self.request, &here, metres), place)
                 })
                 .collect();
             // What was asked for by name stays, whatever its score.
@@ -295,7 +299,7 @@ impl Work<'_> {
                 let asked = |place: &FoundPlace| wanted.contains(&place.id);
                 (asked(&other.1), other.0, &one.1.id).cmp(&(asked(&one.1), one.0, &other.1.id))
             });
-            scored.truncate(MOST);
+            scored.truncate(most);
             for (score, place) in scored {
                 let known = &holidays[number];
                 if let Some(place) = self.place(place, score, number, &days, known, &currency) {
@@ -349,7 +353,7 @@ impl Work<'_> {
         holidays: &PublicHolidays,
         currency: &Currency,
     ) -> Option<PlaceFacts> {
-        let hours = match &place.opening_hours {
+        let mut hours = match &place.opening_hours {
             Some(hours) => match hours::open(hours, days, holidays) {
                 Ok(spans) => spans,
                 Err(error) => {
@@ -363,6 +367,12 @@ impl Work<'_> {
                 hours::open(usual, days, holidays).unwrap_or_default()
             }
         };
+        // On days that are spent elsewhere nobody asks, and thirty days of hours are long.
+        for (spans, day) in hours.iter_mut().zip(days) {
+            if day.destination != destination {
+                spans.clear();
+            }
+        }
         let cost = |amount| rates::converted(amount, &place.currency, currency);
         let (min, max) = match (cost(place.cost.0), cost(place.cost.1)) {
             (Some(min), Some(max)) => (min, max),

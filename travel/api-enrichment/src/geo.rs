@@ -1,17 +1,9 @@
-//! Distances on the globe.
+//! Points on the globe.
 
 use mercurious_contracts::Point;
 
 /// The mean radius of the earth in metres.
 const RADIUS: f64 = 6_371_008.8;
-
-/// Metres along the great circle.
-pub fn metres(from: Point, to: Point) -> f64 {
-    let (lat1, lat2) = (from.lat.to_radians(), to.lat.to_radians());
-    let (lat, lon) = (lat2 - lat1, (to.lon - from.lon).to_radians());
-    let half = (lat / 2.0).sin().powi(2) + lat1.cos() * lat2.cos() * (lon / 2.0).sin().powi(2);
-    2.0 * RADIUS * half.sqrt().min(1.0).asin()
-}
 
 /// The point `north` and `east` metres away, kept on the globe: past a pole it stays at the pole, past the
 /// antimeridian it goes on at the other side.
@@ -36,11 +28,11 @@ mod tests {
     #[test]
     fn distances_are_those_of_the_globe_also_across_the_antimeridian_and_at_the_poles() {
         let point = |lat, lon| Point { lat, lon };
-        let lisbon_porto = metres(point(38.7223, -9.1393), point(41.1579, -8.6291));
+        let lisbon_porto = point(38.7223, -9.1393).metres_to(point(41.1579, -8.6291));
         assert!((lisbon_porto - 274_000.0).abs() < 2_000.0, "{lisbon_porto}");
-        let across = metres(point(0.0, 179.99), point(0.0, -179.99));
+        let across = point(0.0, 179.99).metres_to(point(0.0, -179.99));
         assert!((across - 2_224.0).abs() < 5.0, "{across}");
-        assert!(metres(point(90.0, 0.0), point(90.0, 123.0)) < 0.01);
+        assert!(point(90.0, 0.0).metres_to(point(90.0, 123.0)) < 0.01);
     }
 
     #[test]

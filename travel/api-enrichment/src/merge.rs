@@ -1,6 +1,6 @@
 //! One place that several sources know is one place.
 
-use crate::{gazetteer::plain, geo, sources::FoundPlace};
+use crate::{gazetteer::plain, sources::FoundPlace};
 
 /// Two places farther apart than this are two, in metres.
 const APART: f64 = 75.0;
@@ -32,7 +32,7 @@ fn same(one: &FoundPlace, other: &FoundPlace) -> bool {
     }
     // Nearly the same latitude first: it is cheap, and most are far apart.
     (one.point.lat - other.point.lat).abs() < 0.001
-        && geo::metres(one.point, other.point) < APART
+        && one.point.metres_to(other.point) < APART
         && names(one).any(|name| names(other).any(|second| alike(&name, &second)))
 }
 

@@ -16,6 +16,8 @@ pub mod job;
 pub mod limits;
 pub mod metrics;
 mod random;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod run;
 pub mod service;
 pub mod settings;

@@ -6,9 +6,6 @@ use mercurious_contracts::{
 };
 use mercurious_itinerary::trip::{self, Leg, Metres, TravelTable, limits};
 
-/// The mean radius of the earth in metres.
-const RADIUS: f64 = 6_371_008.8;
-
 /// The ways between all of `points`.
 pub fn table(points: &[Point], model: &TravelModel) -> TravelTable {
     TravelTable::build(points.len() as u32, |from, to| {
@@ -18,7 +15,7 @@ pub fn table(points: &[Point], model: &TravelModel) -> TravelTable {
 
 /// The quickest way, if there is one.
 pub fn leg(from: Point, to: Point, model: &TravelModel) -> Option<Leg> {
-    let direct = metres(from, to);
+    let direct = from.metres_to(to);
     model.modes.iter().filter_map(|speed| by(speed, direct)).min_by_key(|leg| leg.minutes)
 }
 
@@ -48,12 +45,4 @@ pub fn mode(mode: Mode) -> trip::Mode {
         Mode::Car => trip::Mode::Car,
         Mode::Taxi => trip::Mode::Taxi,
     }
-}
-
-/// Metres along the great circle.
-fn metres(from: Point, to: Point) -> f64 {
-    let (lat1, lat2) = (from.lat.to_radians(), to.lat.to_radians());
-    let (lat, lon) = (lat2 - lat1, (to.lon - from.lon).to_radians());
-    let half = (lat / 2.0).sin().powi(2) + lat1.cos() * lat2.cos() * (lon / 2.0).sin().powi(2);
-    2.0 * RADIUS * half.sqrt().min(1.0).asin()
 }

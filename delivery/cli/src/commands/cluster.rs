@@ -39,6 +39,7 @@ pub(crate) async fn sync(args: SyncArgs, globals: &Globals) -> anyhow::Result<()
     let connection = connect(globals).await?;
     let settings = PassSettings {
         scope: scope(globals, &connection),
+        images: args.engine.images(Vec::new()),
         names: args.names,
         mirrors: args.engine.mirrors.clone(),
         platform: args.engine.platform(),
@@ -84,6 +85,7 @@ pub(crate) async fn controller(args: ControllerArgs, globals: &Globals) -> anyho
     let connection = connect(globals).await?;
     let settings = ControllerSettings {
         scope: scope(globals, &connection),
+        images: args.engine.images(args.image_namespaces.clone()),
         mirrors: args.engine.mirrors.clone(),
         platform: args.engine.platform(),
         lease: lease(&args.engine, &connection, &globals.cluster.namespaces),

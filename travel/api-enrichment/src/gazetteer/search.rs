@@ -6,7 +6,6 @@ use fst::{Automaton as _, IntoStreamer as _, Map, Streamer as _, automaton::{Lev
 use mercurious_contracts::Point;
 
 use super::{City, country, plain::plain, table};
-use crate::geo;
 
 const NAMES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/names.fst"));
 const LISTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lists.bin"));
@@ -51,7 +50,7 @@ pub fn find(name: &str, country: Option<&str>) -> Meaning {
     // Parts of one another: Paris and its first arrondissement share a name.
     let mut once: Vec<City> = Vec::new();
     for city in found {
-        if !once.iter().any(|known| geo::metres(known.point, city.point) < 15_000.0) {
+        if !once.iter().any(|known| known.point.metres_to(city.point) < 15_000.0) {
             once.push(city);
         }
     }
@@ -74,7 +73,7 @@ pub fn by_id(id: u32) -> Option<City> {
 /// The city nearest to `point`, and how many metres away it is.
 pub fn nearest(point: Point) -> Option<(City, f64)> {
     table::cities()
-        .map(|city| (geo::metres(point, city.point), city))
+        .map(|city| (point.metres_to(city.point), city))
         .min_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(metres, city)| (city, metres))
 }

@@ -260,7 +260,7 @@ mod tests {
             for place in made("edge", lat, lon, "EUR", 200) {
                 let Point { lat, lon } = place.point;
                 assert!((-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lon));
-                assert!(geo::metres(centre, place.point) < 8_000.0, "{:?}", place.point);
+                assert!(centre.metres_to(place.point) < 8_000.0, "{:?}", place.point);
             }
         }
     }

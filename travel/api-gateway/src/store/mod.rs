@@ -5,12 +5,16 @@
 //! others need.
 
 mod error;
+#[cfg(feature = "mongodb")]
+mod mongo;
 mod ports;
 mod rows;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
 
+#[cfg(feature = "mongodb")]
+pub use mongo::MongoStore;
 pub use error::StoreError;
 pub use ports::{AcceptOutcome, Committed, IdempotencyKey, Store, StoredTrip};
 pub use sqlite::SqliteStore;

@@ -5,7 +5,6 @@ use mercurious_contracts::{Currency, MealKind, Point};
 
 use super::{by_hand, lines};
 use crate::{
-    geo,
     sources::{Around, FoundPlace, PlaceSource, SourceError},
 };
 
@@ -50,7 +49,7 @@ impl PlaceSource for BundledPlaces {
 
     async fn places(&self, around: Around<'_>) -> Result<Vec<FoundPlace>, SourceError> {
         let centre = around.destination.point;
-        let near = |city: &&City| geo::metres(city.centre, centre) <= NEAR;
+        let near = |city: &&City| city.centre.metres_to(centre) <= NEAR;
         Ok(CITIES.iter().filter(near).flat_map(read).collect())
     }
 }
@@ -111,7 +110,7 @@ mod tests {
                 places.iter().map(|place| place.id.as_str()).collect();
             assert_eq!(ids.len(), places.len(), "{}", city.key);
             for place in &places {
-                assert!(geo::metres(place.point, city.centre) < 25_000.0, "{}", place.name);
+                assert!(place.point.metres_to(city.centre) < 25_000.0, "{}", place.name);
                 let hours = place.opening_hours.as_deref().unwrap();
                 assert!(hours.parse::<opening_hours::OpeningHours>().is_ok(), "{hours}");
                 assert!(place.cost.0 <= place.cost.1 && place.quality <= 100, "{}", place.name);
