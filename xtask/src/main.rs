@@ -55,11 +55,16 @@ fn main() -> anyhow::Result<()> {
         Known::Test => {
             edges::check()?;
             // The program first: the tests start it.
-            cargo(&["build", "--workspace", "--bins", "--examples", "--locked"])?;
-            cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])
+            let build = ["build", "--workspace", "--bins", "--examples", "--locked"];
+            cargo(&[&build[..], &SERVICES].concat())?;
+            cargo(&[&["test", "--workspace", "--locked", "--no-fail-fast"], &SERVICES[..]].concat())
         }
     }
 }
+
+/// The workers' programs are built with their broker; the test of the whole chain starts them.
+const SERVICES: [&str; 2] =
+    ["--features", "mercurious-enrichment/kafka,mercurious-generation/kafka"];
 
 /// Runs cargo in the workspace and passes on what it says.
 pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
