@@ -41,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-adapters", &["core", "engine", "registry"]),
     ("mercurious-kubernetes", &["adapters", "core", "engine", "registry", "runtime"]),
     ("mercurious-api", &["core", "engine", "runtime"]),
+    ("mercurious-webhooks", &["core", "runtime"]),
     ("mercurious-properties", &["core", "registry", "manifests", "sandbox"]),
     (
         "mercurious",
@@ -57,6 +58,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry",
             "runtime",
             "sandbox",
+            "webhooks",
         ],
     ),
 ];
