@@ -7,8 +7,10 @@ use anyhow::{Context as _, bail, ensure};
 use crate::{cargo_program, root};
 
 /// An example that prints a file, its package, and the file.
-const GENERATED: [(&str, &str, &str); 4] = [
+const GENERATED: [(&str, &str, &str); 6] = [
     ("openapi", "mercurious-api", "docs/openapi.json"),
+    ("asyncapi", "mercurious-contracts", "docs/asyncapi.json"),
+    ("message_schemas", "mercurious-contracts", "docs/travel-messages.schema.json"),
     ("fields", "mercurious-manifests", "docs/manifests.md"),
     ("autodeploy_crd", "mercurious-kubernetes", "deploy/mercurious/crds/autodeploys.yaml"),
     ("flux_crds", "mercurious-kubernetes", "deploy/mercurious/crds/images/images.yaml"),

@@ -187,6 +187,9 @@ pub(crate) struct SyncArgs {
 pub(crate) struct ControllerArgs {
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
+    /// Keep the image objects of this namespace although no auto-deploy refers to them; may be repeated
+    #[arg(long = "image-namespace", value_name = "NAME")]
+    pub(crate) image_namespaces: Vec<String>,
     /// Where /health, /ready and /metrics are answered
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,

@@ -16,6 +16,7 @@
 //! # Assumptions
 //! - The API server supports server-side apply and status subresources (Kubernetes 1.22 and later).
 
+mod admission;
 mod api_error;
 mod checker;
 mod connection;
@@ -35,6 +36,7 @@ mod pass;
 mod permit;
 mod pods;
 mod reading;
+mod reflect;
 mod registry_settings;
 mod store;
 mod stored;
@@ -43,6 +45,7 @@ mod workloads;
 #[cfg(test)]
 mod tests;
 
+pub use admission::ImageSettings;
 pub use api_error::explain;
 pub use checker::ClusterChecker;
 pub use connection::{Connection, ConnectionError, ConnectionSettings};

@@ -8,6 +8,8 @@
 mod consumer;
 mod delivery;
 pub mod header;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod message;

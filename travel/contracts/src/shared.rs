@@ -120,6 +120,19 @@ pub struct Point {
     pub lon: f64,
 }
 
+/// The mean radius of the earth in metres.
+const EARTH: f64 = 6_371_008.8;
+
+impl Point {
+    /// Metres along the great circle to `other`.
+    pub fn metres_to(self, other: Self) -> f64 {
+        let (here, there) = (self.lat.to_radians(), other.lat.to_radians());
+        let (lat, lon) = (there - here, (other.lon - self.lon).to_radians());
+        let half = (lat / 2.0).sin().powi(2) + here.cos() * there.cos() * (lon / 2.0).sin().powi(2);
+        2.0 * EARTH * half.sqrt().min(1.0).asin()
+    }
+}
+
 /// How one travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -44,6 +44,7 @@ pub(crate) async fn sync(args: SyncArgs, globals: &Globals) -> anyhow::Result<()
     let connection = connect(globals).await?;
     let settings = PassSettings {
         scope: scope(globals, &connection),
+        images: args.engine.images(Vec::new()),
         names: args.names,
         mirrors: args.engine.mirrors.clone(),
         platform: args.engine.platform(),
@@ -95,6 +96,7 @@ pub(crate) async fn controller(args: ControllerArgs, globals: &Globals) -> anyho
     let metrics = hooks.map(|hooks| Arc::new(move || hooks.webhooks.metrics()) as MoreMetrics);
     let settings = ControllerSettings {
         scope: scope(globals, &connection),
+        images: args.engine.images(args.image_namespaces.clone()),
         mirrors: args.engine.mirrors.clone(),
         platform: args.engine.platform(),
         lease: lease(&args.engine, &connection, &globals.cluster.namespaces),

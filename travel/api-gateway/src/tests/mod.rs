@@ -1,0 +1,7 @@
+//! Doubles and helpers of the tests here.
+
+pub(crate) mod bench;
+mod clock;
+pub(crate) mod fixtures;
+
+pub(crate) use clock::TestClock;
