@@ -47,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-adapters", &["core", "engine", "registry"]),
     ("mercurious-kubernetes", &["adapters", "core", "engine", "registry", "runtime"]),
     ("mercurious-api", &["core", "engine", "runtime"]),
+    ("mercurious-webhooks", &["core", "runtime"]),
     ("mercurious-properties", &["core", "registry", "manifests", "sandbox"]),
     (
         "mercurious",
@@ -63,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry",
             "runtime",
             "sandbox",
+            "webhooks",
         ],
     ),
 ];
