@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-messaging", &["runtime"]),
     ("mercurious-contracts", &["messaging"]),
     ("mercurious-backends", &[]),
+    ("mercurious-api-gateway", &["contracts", "messaging", "runtime"]),
     ("mercurious-worker", &["contracts", "messaging", "runtime"]),
     ("mercurious-enrichment", &["contracts", "itinerary", "runtime", "worker"]),
     ("mercurious-generation", &["contracts", "itinerary", "runtime", "worker"]),

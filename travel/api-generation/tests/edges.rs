@@ -22,7 +22,8 @@ async fn three_days_in_lisbon_are_full_described_and_within_their_hours() {
     }
     assert!(warned(&trip, "estimate"));
     assert!(trip.attributions.iter().any(|line| line.contains("GeoNames")));
-    assert_eq!(trip.totals.visits as usize, trip.days.iter().map(|day| visits(day).len()).sum());
+    let visited: usize = trip.days.iter().map(|day| visits(day).len()).sum();
+    assert_eq!(trip.totals.visits as usize, visited);
 }
 
 #[tokio::test]

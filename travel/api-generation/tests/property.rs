@@ -38,9 +38,10 @@ fn any_request(seed: u64) -> TripRequest {
     let first = date(2026, 1, 1).saturating_add(rng.i64(0..700).days());
     let last = first.saturating_add(rng.i64(0..5).days());
     let city = CITIES[rng.usize(..CITIES.len())];
+    let pace = ["relaxed", "moderate", "packed"][rng.usize(..3)];
     let mut body = json!({
         "destination": {"name": city}, "start_date": first, "end_date": last, "seed": seed,
-        "pace": ["relaxed", "moderate", "packed"][rng.usize(..3)],
+        "pace": pace,
         "travellers": {"adults": rng.u32(1..4), "infants": rng.u32(0..2)},
     });
     let mut maybe = |percent: u32, name: &str, value: Value| {

@@ -23,7 +23,7 @@ mod worker;
 pub use admin::admin;
 pub use cancelled::Cancelled;
 pub use metrics::Metrics;
-pub use program::{Parts, Probes, run};
+pub use program::{Connected, Parts, Probes, run};
 pub use recent::Recent;
 pub use settings::WorkerSettings;
 #[cfg(feature = "kafka")]

@@ -12,14 +12,18 @@ use tokio::net::TcpListener;
 
 use crate::{Cancelled, Metrics, Recent, Step, Worker, WorkerSettings, admin::admin};
 
-/// How the world is reached.
-pub struct Parts {
+/// What comes from a broker that is there.
+pub struct Connected {
     /// The worker's place in its group.
     pub source: Box<dyn Source>,
-    /// Who sends.
-    pub producer: Arc<dyn Producer>,
     /// Tells of cancelled jobs.
     pub cancellations: Box<dyn Follower>,
+}
+
+/// How the world is reached.
+pub struct Parts {
+    /// Who sends.
+    pub producer: Arc<dyn Producer>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The group's name.
@@ -58,10 +62,12 @@ fn consumer_settings(parts: &Parts, settings: &WorkerSettings) -> Settings {
     }
 }
 
-/// Runs `step` until `stop`, or until something that it needs ends. `listener` is the admin port's.
+/// Runs `step` until `stop`, or until something that it needs ends. `listener` is the admin port's, which answers
+/// while `connect` still waits for the broker; without a connection, because it was told to stop, that is all.
 pub async fn run<S: Step>(
     step: S,
     parts: Parts,
+    connect: impl Future<Output = anyhow::Result<Option<Connected>>>,
     settings: &WorkerSettings,
     (listener, version): (TcpListener, String),
     stop: CancellationToken,
@@ -101,10 +107,29 @@ pub async fn run<S: Step>(
             tracing::error!(error = %error, "the admin port failed");
         }
     });
+    let ended = match connect.await {
+        Ok(Some(connected)) => consume(consumer, connected, cancelled, &tasks, &stop).await,
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    let left = tasks.shut_down(Duration::from_secs(2)).await;
+    if left > 0 {
+        tracing::warn!(tasks.left = left, "tasks did not end in time");
+    }
+    ended
+}
+
+async fn consume(
+    consumer: Consumer,
+    connected: Connected,
+    cancelled: Cancelled,
+    tasks: &Tasks,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Connected { source, cancellations } = connected;
     let closing = tasks.stopping();
-    let follower = parts.cancellations;
     tasks.spawn_critical("cancellations", async move {
-        if let Err(error) = cancelled.follow(follower, closing).await {
+        if let Err(error) = cancelled.follow(cancellations, closing).await {
             tracing::error!(error = %error, "cancelled jobs are not heard of any more");
         }
     });
@@ -114,13 +139,7 @@ pub async fn run<S: Step>(
         critical.cancelled().await;
         until.cancel();
     });
-    let consumed = consumer.run(parts.source, quit).await;
-    let told = stop.is_cancelled();
-    let left = tasks.shut_down(Duration::from_secs(2)).await;
-    if left > 0 {
-        tracing::warn!(tasks.left = left, "tasks did not end in time");
-    }
-    consumed.context("the consumer ended")?;
-    anyhow::ensure!(told, "something that the worker needs ended");
+    consumer.run(source, quit).await.context("the consumer ended")?;
+    anyhow::ensure!(stop.is_cancelled(), "something that the worker needs ended");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use jiff::ToSpan as _;
+use jiff::{Timestamp, ToSpan as _};
 use mercurious_contracts::topic;
 use mercurious_messaging::kafka::{
     self, Expected, KafkaFollower, KafkaProducer, KafkaSource, check,
@@ -13,7 +13,7 @@ use mercurious_runtime::{
 };
 use tokio::net::TcpListener;
 
-use crate::{Parts, Step, WorkerSettings, run};
+use crate::{Connected, Parts, Step, WorkerSettings, run};
 
 /// Which worker it is.
 #[derive(Debug, Clone, Copy)]
@@ -107,28 +107,34 @@ async fn serve<S: Step>(
         .await
         .with_context(|| format!("cannot listen on {address}:{port}; set PORT"))?;
     tracing::info!(kafka = kafka.describe(), admin.port = port, "starting");
-    if !kafka_is_there(kafka, place, &stop).await? {
-        return Ok(());
-    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let group = kafka.group.clone().unwrap_or_else(|| place.group.to_owned());
+    let connect = connect(kafka, place, &group, (clock.now(), &stop));
+    let producer = Arc::new(KafkaProducer::new(kafka)?);
+    let parts = Parts { producer, clock, group: group.clone(), topic: place.topic };
+    let version = settings.version(place.service, place.version);
+    run(step, parts, connect, settings, (listener, version), stop.clone()).await
+}
+
+/// Joins the group once Kafka is there; none when it was told to stop first.
+async fn connect(
+    kafka: &kafka::Settings,
+    place: Place,
+    group: &str,
+    (now, stop): (Timestamp, &CancellationToken),
+) -> anyhow::Result<Option<Connected>> {
+    if !kafka_is_there(kafka, place, stop).await? {
+        return Ok(None);
+    }
     // Jobs do not live longer than this.
-    let since = clock.now().checked_sub(1.hour()).context("the clock")?;
-    let (topics, cancelled) =
-        ([place.topic.to_owned(), topic::retry(place.topic)], [topic::JOB_CANCELLED.to_owned()]);
+    let since = now.checked_sub(1.hour()).context("the clock")?;
+    let topics = [place.topic.to_owned(), topic::retry(place.topic)];
+    let cancelled = [topic::JOB_CANCELLED.to_owned()];
     let follower = format!("{group}-cancellations");
     let partitions = topic::PARTITIONS;
     let cancellations = KafkaFollower::follow(kafka, &follower, &cancelled, partitions, since)?;
-    let parts = Parts {
-        source: Box::new(KafkaSource::join(kafka, &group, &topics)?),
-        producer: Arc::new(KafkaProducer::new(kafka)?),
-        cancellations: Box::new(cancellations),
-        clock,
-        group,
-        topic: place.topic,
-    };
-    let version = settings.version(place.service, place.version);
-    run(step, parts, settings, (listener, version), stop).await
+    let source = Box::new(KafkaSource::join(kafka, group, &topics)?);
+    Ok(Some(Connected { source, cancellations: Box::new(cancellations) }))
 }
 
 /// Waits until brokers answer; false when it was told to stop first. Everything else that is wrong is an error.

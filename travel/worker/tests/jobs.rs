@@ -28,7 +28,7 @@ use mercurious_messaging::{
     memory::{Broker, Chaos},
 };
 use mercurious_runtime::{CancellationToken, Clock, Tasks};
-use mercurious_worker::{Parts, Progress, Step, WorkerSettings, run};
+use mercurious_worker::{Connected, Parts, Progress, Step, WorkerSettings, run};
 use tokio::net::TcpListener;
 
 /// The time of tokio, which tests move.
@@ -115,26 +115,30 @@ async fn stage(seed: u64, chaos: Chaos) -> Bench {
     let (step, stop, tasks) = (Shared::default(), CancellationToken::new(), Tasks::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let parts = parts(&broker, &clock);
+    let (parts, connected) = parts(&broker, &clock);
     let settings = settings();
     let (mine, quit) = (step.clone(), stop.clone());
     tasks.spawn("worker", async move {
         let version = "api-test v0.1.0\n".to_owned();
-        run(mine, parts, &settings, (listener, version), quit).await.unwrap();
+        let connect = async move { Ok(Some(connected)) };
+        run(mine, parts, connect, &settings, (listener, version), quit).await.unwrap();
     });
     Bench { broker, clock, step, stop, tasks, address }
 }
 
-fn parts(broker: &Broker, clock: &Arc<TestClock>) -> Parts {
+fn parts(broker: &Broker, clock: &Arc<TestClock>) -> (Parts, Connected) {
     let topics = [topic::ENRICHMENT_REQUEST.to_owned(), topic::retry(topic::ENRICHMENT_REQUEST)];
-    Parts {
+    let connected = Connected {
         source: Box::new(broker.join(topic::ENRICHMENT_GROUP, &topics)),
-        producer: Arc::new(broker.clone()),
         cancellations: broker.follow(&[topic::JOB_CANCELLED.to_owned()]),
+    };
+    let parts = Parts {
+        producer: Arc::new(broker.clone()),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         group: topic::ENRICHMENT_GROUP.to_owned(),
         topic: topic::ENRICHMENT_REQUEST,
-    }
+    };
+    (parts, connected)
 }
 
 fn settings() -> WorkerSettings {

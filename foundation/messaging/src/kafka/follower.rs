@@ -48,8 +48,7 @@ impl KafkaFollower {
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "latest")
-            .set("allow.auto.create.topics", "false");
+            .set("auto.offset.reset", "latest");
         small(&mut config);
         config.set("queued.max.messages.kbytes", "512").set("fetch.wait.max.ms", "500");
         let consumer: BaseConsumer<Plain> = config

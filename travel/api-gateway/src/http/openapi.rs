@@ -16,6 +16,7 @@ use super::{events, jobs, probes, shares, trips};
     paths(
         trips::create,
         trips::show,
+        trips::change,
         shares::share,
         shares::unshare,
         shares::show,

@@ -85,6 +85,17 @@ pub fn reference() -> String {
     text
 }
 
+/// The page of settings.
+pub fn page() -> String {
+    format!(
+        "# Settings of api-gateway\n\n\
+         Variables of the environment. Two names of one setting that say different things are a fault; all faults are\n\
+         reported together. The broker's settings (`KAFKA_…`) are those of every service: see\n\
+         [api-gateway.md](api-gateway.md).\n\n{}",
+        reference()
+    )
+}
+
 /// Reads settings by the table.
 pub(super) struct Reader<'a>(&'a mut Environment);
 

@@ -161,3 +161,30 @@ async fn head_and_wrong_methods_are_answered_as_http_says() {
         (StatusCode::METHOD_NOT_ALLOWED, &json!("method_not_allowed"))
     );
 }
+
+#[tokio::test]
+async fn a_trip_is_changed_by_who_knows_its_version() {
+    let (bench, job) = finished().await;
+    let path = format!("/v1/trips/{job}");
+    let patch = |version: Option<&str>, body: serde_json::Value| {
+        let mut request = Request::patch(&path).header(header::CONTENT_TYPE, "application/json");
+        if let Some(version) = version {
+            request = request.header(header::IF_MATCH, version);
+        }
+        bench.send(request.body(Body::from(body.to_string())).unwrap())
+    };
+    let remove = json!({ "edits": [{ "op": "remove", "at": { "day": 1, "slot": 0 } }] });
+    assert_eq!(patch(None, remove.clone()).await.status(), StatusCode::PRECONDITION_REQUIRED);
+    assert_eq!(
+        patch(Some("\"7\""), remove.clone()).await.status(),
+        StatusCode::PRECONDITION_FAILED
+    );
+    let wrong = json!({ "edits": [{ "op": "remove", "at": { "day": 9, "slot": 0 } }] });
+    assert_eq!(patch(Some("*"), wrong).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let changed = patch(Some("\"1\""), remove.clone()).await;
+    assert_eq!(changed.headers()[header::ETAG], "\"2\"");
+    assert_eq!(changed.status(), StatusCode::OK);
+    assert_eq!(patch(Some("\"1\""), remove).await.status(), StatusCode::PRECONDITION_FAILED);
+    let (_, trip) = bench.get(&path).await;
+    assert_eq!(trip["days"][0]["slots"].as_array().unwrap().len(), 1);
+}
