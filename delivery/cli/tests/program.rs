@@ -210,6 +210,31 @@ fn what_cannot_be_understood_ends_with_an_error_that_says_why() {
 }
 
 #[test]
+fn receivers_that_make_no_sense_are_refused_before_anything_starts_and_show_no_secret() {
+    let place = tempfile::tempdir().unwrap();
+    let (file, data) = (place.path().join("receivers.yaml"), place.path().join("data"));
+    for (receivers, says) in [
+        ("receivers: [{ name: a, type: quay, secret: open-sesame-open-sesame }]", "line 1"),
+        ("receivers: [{ name: a, type: quey, repositories: [quay.io/a] }]", "`quey` is not known"),
+        (
+            "receivers: [{ name: a, type: quay, secret: { file: /none }, repositories: [] }]",
+            "/none",
+        ),
+    ] {
+        std::fs::write(&file, receivers).unwrap();
+        let mut command = mercurious();
+        command.args(["up", "--hooks-listen", "127.0.0.1:0", "--hooks"]).arg(&file);
+        let output = command.arg("--data-dir").arg(&data).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.starts_with("error: --hooks: ") && text.contains(says), "{text}");
+        assert!(!text.contains("sesame") && !data.exists(), "{text}");
+    }
+    let output = mercurious().args(["up", "--hooks-listen", "127.0.0.1:0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn the_demo_meets_every_expectation() {
     let output = mercurious().arg("demo").output().unwrap();
     let talk = String::from_utf8_lossy(&output.stderr);
