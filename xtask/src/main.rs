@@ -8,6 +8,7 @@ mod generate;
 mod links;
 #[cfg(test)]
 mod secrets;
+mod test;
 #[cfg(test)]
 mod tracked;
 mod up;
@@ -52,13 +53,7 @@ fn main() -> anyhow::Result<()> {
         Known::Up(up) => up::run(&up),
         Known::Bench(bench) => bench::run(&bench),
         Known::Fuzz(options) => fuzz::run(&options),
-        Known::Test => {
-            edges::check()?;
-            // The program first: the tests start it.
-            let build = ["build", "--workspace", "--bins", "--examples", "--locked"];
-            cargo(&[&build[..], &SERVICES].concat())?;
-            cargo(&[&["test", "--workspace", "--locked", "--no-fail-fast"], &SERVICES[..]].concat())
-        }
+        Known::Test => test::run(),
     }
 }
 
