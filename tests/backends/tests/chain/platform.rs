@@ -53,11 +53,14 @@ pub(crate) struct Platform {
     _redis: Option<Redis>,
 }
 
-/// The programs, beside this one.
+/// The programs: in `MERCURIOUS_CHAIN_PROGRAMS`, or beside this one.
+#[expect(clippy::disallowed_methods, reason = "a switch of this test")]
 fn program(name: &str) -> Option<PathBuf> {
-    let here = std::env::current_exe().ok()?;
-    let built = here.parent()?.parent()?.join(name);
-    built.is_file().then_some(built)
+    let directory = match std::env::var_os("MERCURIOUS_CHAIN_PROGRAMS") {
+        Some(directory) => PathBuf::from(directory),
+        None => std::env::current_exe().ok()?.parent()?.parent()?.to_owned(),
+    };
+    Some(directory.join(name)).filter(|path| path.is_file())
 }
 
 /// The programs that are not built.
