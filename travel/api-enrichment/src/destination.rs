@@ -59,7 +59,9 @@ pub async fn resolve(
         Meaning::Several(cities) => {
             let mut error = JobError::new(
                 JobErrorCode::AmbiguousDestination,
-                format!("{name} may mean several places; send the place_id of one of the candidates"),
+                format!(
+                    "{name} may mean several places; send the place_id of one of the candidates"
+                ),
             );
             error.errors.push(field_error(field, FieldCode::Conflict, "may mean several places"));
             error.candidates = cities.iter().filter_map(candidate).collect();

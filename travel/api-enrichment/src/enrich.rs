@@ -168,7 +168,10 @@ impl Work<'_> {
                 Ok(Some(found)) => found,
                 Ok(None) => {
                     let name = &destination.country_name;
-                    self.warn("holidays_unknown", format!("public holidays of {name} are not known"));
+                    self.warn(
+                        "holidays_unknown",
+                        format!("public holidays of {name} are not known"),
+                    );
                     BTreeMap::new()
                 }
                 Err(error) => {
@@ -214,7 +217,8 @@ impl Work<'_> {
             }
             if !unknown.is_empty() {
                 let name = &destination.name;
-                let message = format!("the weather in {name} is not known for {} days", unknown.len());
+                let message =
+                    format!("the weather in {name} is not known for {} days", unknown.len());
                 self.warn("weather_unknown", message);
             }
         }
@@ -331,7 +335,10 @@ impl Work<'_> {
         })
     }
 
-    fn exchange(&mut self, currency: &Currency) -> Option<mercurious_contracts::facts::ExchangeRate> {
+    fn exchange(
+        &mut self,
+        currency: &Currency,
+    ) -> Option<mercurious_contracts::facts::ExchangeRate> {
         let budget = &self.request.budget.as_ref()?.currency;
         if budget == currency {
             return None;

@@ -59,7 +59,8 @@ fn on(hours: &OpeningHours, day: &DayFacts) -> Vec<Span> {
 
 /// The day's clock as the planner has it.
 fn clock(day: &DayFacts) -> DayClock {
-    let change = day.clock_change.map(|change| ClockChange { at: Minute(change.at), by: change.by });
+    let change =
+        day.clock_change.map(|change| ClockChange { at: Minute(change.at), by: change.by });
     DayClock { offset: day.offset_minutes, change }
 }
 
@@ -93,8 +94,14 @@ mod tests {
     fn a_weekday_a_season_and_a_holiday_decide() {
         // A Monday.
         assert_eq!(spans("Tu-Su 10:00-18:00", day("2026-05-04")), [(2040, 2520)]);
-        assert_eq!(spans("Mo 09:00-12:00,14:00-18:00", day("2026-05-04")), [(540, 720), (840, 1080)]);
-        assert_eq!(spans("Mar-Oct Mo 09:00-21:00; Nov-Feb 09:00-18:00", day("2026-05-04")), [(540, 1260)]);
+        assert_eq!(
+            spans("Mo 09:00-12:00,14:00-18:00", day("2026-05-04")),
+            [(540, 720), (840, 1080)]
+        );
+        assert_eq!(
+            spans("Mar-Oct Mo 09:00-21:00; Nov-Feb 09:00-18:00", day("2026-05-04")),
+            [(540, 1260)]
+        );
         let christmas = spans("10:00-18:00; PH off", day("2026-12-25"));
         assert_eq!(christmas, [(2040, 2520)], "only the day after");
     }

@@ -6,7 +6,10 @@ use crate::sources::FoundPlace;
 
 /// Wishes that stand for several categories.
 const THEMES: [(&str, &[&str]); 10] = [
-    ("history", &["museum", "monument", "castle", "palace", "church", "temple", "shrine", "neighbourhood"]),
+    (
+        "history",
+        &["museum", "monument", "castle", "palace", "church", "temple", "shrine", "neighbourhood"],
+    ),
     ("culture", &["museum", "gallery", "monument", "temple", "shrine", "church", "palace", "tour"]),
     ("history_culture", &["museum", "monument", "castle", "palace", "church", "temple", "shrine"]),
     ("art", &["gallery", "museum"]),

@@ -58,9 +58,8 @@ impl SourceSettings {
             (Some(url), Some(key)) => Some((url, key.into())),
             _ => None,
         };
-        let file = |environment: &mut Environment, name| {
-            environment.text(name, &[]).map(PathBuf::from)
-        };
+        let file =
+            |environment: &mut Environment, name| environment.text(name, &[]).map(PathBuf::from);
         let (cassette, record) =
             (file(environment, "SOURCES_CASSETTE"), file(environment, "SOURCES_RECORD"));
         if cassette.is_some() && record.is_some() {
@@ -91,7 +90,11 @@ impl SourceSettings {
         }
         let http = self.http()?;
         if let Some(addresses) = self.open_meteo {
-            tracing::info!(source.name = "Open-Meteo", source.host = addresses.0.host_str(), "asked");
+            tracing::info!(
+                source.name = "Open-Meteo",
+                source.host = addresses.0.host_str(),
+                "asked"
+            );
             let (http, clock) = (Arc::clone(&http), Arc::clone(clock));
             let open_meteo = Arc::new(OpenMeteo::new(http, clock, addresses, self.open_meteo_key));
             sources.weather.insert(0, Arc::clone(&open_meteo) as _);

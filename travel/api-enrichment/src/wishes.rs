@@ -44,7 +44,8 @@ pub fn one(name: &str, places: &[FoundPlace]) -> Result<String, String> {
             .chain(&place.other_names)
             .map(|known| {
                 let known = plain(known);
-                let part = wanted.len() >= 5 && format!(" {known} ").contains(&format!(" {wanted} "));
+                let part =
+                    wanted.len() >= 5 && format!(" {known} ").contains(&format!(" {wanted} "));
                 if known == wanted {
                     1.0
                 } else if part {

@@ -105,7 +105,8 @@ async fn currencies_with_no_and_with_three_decimals_are_kept_to() {
 
 #[tokio::test]
 async fn names_in_other_scripts_and_from_right_to_left_are_found() {
-    for (name, found) in [("القاهرة", "Cairo"), ("ירושלים", "Jerusalem"), ("Αθήνα", "Athens")] {
+    for (name, found) in [("القاهرة", "Cairo"), ("ירושלים", "Jerusalem"), ("Αθήνα", "Athens")]
+    {
         let facts = facts(name, MAY, &json!({})).await.unwrap();
         assert_eq!(facts.destinations[0].name, found);
     }
@@ -122,7 +123,10 @@ async fn a_point_at_the_pole_or_at_sea_has_the_time_of_its_longitude() {
     let (east, west) = (sea.places.iter()).partition::<Vec<_>, _>(|place| place.point.lon > 0.0);
     assert!(!east.is_empty() && !west.is_empty(), "on both sides of the antimeridian");
     let near = facts("", MAY, &at(38.72, -9.15)).await.unwrap();
-    assert_eq!((near.destinations[0].name.as_str(), near.destinations[0].point.lon), ("Lisbon", -9.15));
+    assert_eq!(
+        (near.destinations[0].name.as_str(), near.destinations[0].point.lon),
+        ("Lisbon", -9.15)
+    );
 }
 
 #[tokio::test]

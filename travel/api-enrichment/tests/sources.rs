@@ -49,11 +49,9 @@ impl Http for FakeHttp {
         let body = question.body.clone().unwrap_or_default();
         self.asked.lock().unwrap().push(format!("{} {secret:?} {body}", question.url));
         match self.answers.get(question.url.path()) {
-            Some((status, body)) => Ok(Answer {
-                status: *status,
-                body: Bytes::from(body.clone()),
-                retry_after: None,
-            }),
+            Some((status, body)) => {
+                Ok(Answer { status: *status, body: Bytes::from(body.clone()), retry_after: None })
+            }
             None => Err(HttpError::NotRecorded {
                 host: question.host().to_owned(),
                 key: question.key(),
@@ -97,13 +95,17 @@ fn forecast() -> Value {
 
 #[tokio::test]
 async fn a_forecast_is_used_where_there_is_one_and_the_usual_weather_elsewhere() {
-    let (sources, http) = with_open_meteo(FakeHttp::default().with("/v1/forecast", 200, &forecast()));
+    let (sources, http) =
+        with_open_meteo(FakeHttp::default().with("/v1/forecast", 200, &forecast()));
     let facts = enrich(&sources, &request("Lisbon", MAY, &json!({})), &Unwatched).await.unwrap();
     let kinds: Vec<WeatherKind> =
         facts.days.iter().map(|day| day.weather.as_ref().unwrap().kind).collect();
     assert_eq!(kinds, [WeatherKind::Forecast, WeatherKind::Forecast, WeatherKind::Normal]);
     let provenance = facts.days[0].weather.as_ref().unwrap().provenance.as_ref().unwrap();
-    assert_eq!((provenance.source.as_str(), provenance.licence.as_str()), ("Open-Meteo", "CC-BY-4.0"));
+    assert_eq!(
+        (provenance.source.as_str(), provenance.licence.as_str()),
+        ("Open-Meteo", "CC-BY-4.0")
+    );
     assert_eq!(provenance.fetched_at, clock().now());
     assert!(facts.attributions.iter().any(|line| line.contains("Open-Meteo")));
     assert!(http.asked.lock().unwrap()[0].contains("start_date=2026-05-04&end_date=2026-05-06"));
@@ -127,7 +129,8 @@ async fn a_weather_source_that_fails_or_talks_nonsense_is_a_warning() {
         FakeHttp::default().with("/v1/forecast", 200, &json!({"daily": {"time": ["soon"]}})),
     ] {
         let (sources, _) = with_open_meteo(http);
-        let facts = enrich(&sources, &request("Lisbon", MAY, &json!({})), &Unwatched).await.unwrap();
+        let facts =
+            enrich(&sources, &request("Lisbon", MAY, &json!({})), &Unwatched).await.unwrap();
         assert!(warned(&facts, "weather_unavailable"), "{:?}", facts.warnings);
         assert_eq!(facts.days[0].weather.as_ref().unwrap().kind, WeatherKind::Normal);
     }
@@ -171,7 +174,9 @@ async fn places_of_google_are_merged_with_those_known_and_the_key_stays_in_its_h
     let (sources, http) = with_google(http);
     let facts = enrich(&sources, &request("Lisbon", MAY, &json!({})), &Unwatched).await.unwrap();
     let ids: Vec<&str> = facts.places.iter().map(|place| place.id.as_str()).collect();
-    assert!(ids.contains(&"google:g2") && !ids.contains(&"google:g1") && !ids.contains(&"google:g3"));
+    assert!(
+        ids.contains(&"google:g2") && !ids.contains(&"google:g1") && !ids.contains(&"google:g3")
+    );
     let cafe = facts.places.iter().find(|place| place.id == "google:g2").unwrap();
     assert_eq!((cafe.hours[0][0].opens, cafe.hours[2].len()), (480, 0));
     assert!(facts.attributions.iter().any(|line| line.contains("Google")));

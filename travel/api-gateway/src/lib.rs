@@ -7,9 +7,11 @@
 //! - [`store`]: where jobs, trips and messages to be sent are kept;
 //! - [`service`]: what is done with jobs, whoever asks;
 //! - [`http`]: the REST interface;
+//! - [`edit`]: changes that people make to a trip;
 //! - [`export`]: trips as calendars, maps, tables and text;
 //! - [`settings`]: how it is set up.
 
+pub mod edit;
 pub mod export;
 pub mod http;
 pub mod job;

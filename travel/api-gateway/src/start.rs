@@ -13,9 +13,7 @@ use mercurious_api_gateway::{
     store::{SqliteStore, Store},
 };
 use mercurious_contracts::topic;
-use mercurious_messaging::kafka::{
-    self, Expected, KafkaProducer, KafkaSource, check,
-};
+use mercurious_messaging::kafka::{self, Expected, KafkaProducer, KafkaSource, check};
 use mercurious_runtime::{CancellationToken, Clock, Tasks, terminated};
 use tokio::net::TcpListener;
 

@@ -118,12 +118,7 @@ impl Generator {
     }
 
     /// Titles and texts: the model's where they may stand, else those of the templates.
-    async fn describe(
-        &self,
-        itinerary: &mut Itinerary,
-        request: &TripRequest,
-        phrases: &Phrases,
-    ) {
+    async fn describe(&self, itinerary: &mut Itinerary, request: &TripRequest, phrases: &Phrases) {
         if let Some(model) = &self.model {
             let language = request.language.as_str();
             match model.write(itinerary, language).await {

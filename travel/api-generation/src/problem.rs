@@ -65,7 +65,8 @@ impl Problem {
         let mut modes: BTreeSet<_> =
             request.transport.iter().map(|mode| ways::mode(*mode)).collect();
         modes.insert(mercurious_itinerary::trip::Mode::Walk);
-        let needs = if request.mobility.wheelchair { tags(["wheelchair"]) } else { BTreeSet::new() };
+        let needs =
+            if request.mobility.wheelchair { tags(["wheelchair"]) } else { BTreeSet::new() };
         let (budget, per_day) = money::budget(request, facts, &mut notes);
         for day in &mut days {
             day.budget = per_day.map(Money);

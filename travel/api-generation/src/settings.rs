@@ -41,7 +41,8 @@ impl GenerationSettings {
                 || url.password().is_some()
         };
         if base.as_ref().is_some_and(wrong) {
-            environment.fault("MODEL_BASE_URL: no address of a server, such as https://api.openai.com/v1");
+            environment
+                .fault("MODEL_BASE_URL: no address of a server, such as https://api.openai.com/v1");
         }
         let model = match (name, base.or(usual)) {
             (Some(model), Some(base_url)) => {
@@ -49,7 +50,8 @@ impl GenerationSettings {
             }
             (None, _) => {
                 if key.is_some() {
-                    environment.warn("a model's key is set, but MODEL_NAME is not: templates write");
+                    environment
+                        .warn("a model's key is set, but MODEL_NAME is not: templates write");
                 }
                 None
             }
@@ -69,7 +71,11 @@ impl GenerationSettings {
     pub fn generator(self) -> anyhow::Result<Generator> {
         let model = match self.model {
             Some(settings) => {
-                tracing::info!(model.name = settings.model, model.host = settings.base_url.host_str(), "a model writes");
+                tracing::info!(
+                    model.name = settings.model,
+                    model.host = settings.base_url.host_str(),
+                    "a model writes"
+                );
                 let client = Client::new(settings).context("cannot make an HTTP client")?;
                 Some(Arc::new(ModelWriter::new(client)))
             }

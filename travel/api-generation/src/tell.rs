@@ -222,7 +222,9 @@ impl<'a> Teller<'a> {
     }
 
     fn called(&self, item: &Item) -> (String, Option<String>) {
-        let date = |day: &usize| self.facts.days.get(*day).map_or(String::new(), |day| day.date.to_string());
+        let date = |day: &usize| {
+            self.facts.days.get(*day).map_or(String::new(), |day| day.date.to_string())
+        };
         match item {
             Item::Place { id } => {
                 let name = self.places.get(id.as_str()).map_or(id.as_str(), |place| &place.name);
@@ -248,7 +250,8 @@ impl<'a> Teller<'a> {
             warnings.push(Warning { code: code.clone(), message: message.clone() });
         }
         for unresolved in &self.facts.unresolved {
-            let message = format!("{}: {}: {}", unresolved.field, unresolved.name, unresolved.reason);
+            let message =
+                format!("{}: {}: {}", unresolved.field, unresolved.name, unresolved.reason);
             warnings.push(Warning { code: "not_found".to_owned(), message });
         }
         if self.request.language.as_str() != self.phrases.language

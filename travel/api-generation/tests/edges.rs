@@ -22,14 +22,16 @@ async fn three_days_in_lisbon_are_full_described_and_within_their_hours() {
     }
     assert!(warned(&trip, "estimate"));
     assert!(trip.attributions.iter().any(|line| line.contains("GeoNames")));
-    assert_eq!(trip.totals.visits as usize, trip.days.iter().map(|day| visits(day).len()).sum());
+    let visited: usize = trip.days.iter().map(|day| visits(day).len()).sum();
+    assert_eq!(trip.totals.visits as usize, visited);
 }
 
 #[tokio::test]
 async fn the_same_seed_and_facts_give_the_same_bytes_and_another_seed_is_said() {
     let request = request("Kyoto", MAY, &json!({"interests": {"temple": 5}}));
     let facts = facts(&request).await;
-    let once = || async { serde_json::to_string(&generate(&request, &facts).await.unwrap()).unwrap() };
+    let once =
+        || async { serde_json::to_string(&generate(&request, &facts).await.unwrap()).unwrap() };
     assert_eq!(once().await, once().await);
     let mut other = request.clone();
     other.seed = Some(8);
@@ -48,7 +50,8 @@ async fn a_clock_change_within_the_trip_moves_the_offset() {
             assert!(day.slots.iter().all(|slot| slot.start.ends_with(after)), "{day:#?}");
         }
         for slot in trip.days.iter().flat_map(|day| &day.slots) {
-            let (start, end): (Timestamp, Timestamp) = (slot.start.parse().unwrap(), slot.end.parse().unwrap());
+            let (start, end): (Timestamp, Timestamp) =
+                (slot.start.parse().unwrap(), slot.end.parse().unwrap());
             assert!(start <= end);
         }
     }
@@ -99,7 +102,9 @@ async fn with_no_budget_everything_is_free_and_what_is_missing_is_said() {
 #[tokio::test]
 async fn a_budget_in_another_currency_is_kept_to_at_the_known_rate() {
     // 100 dollars are about 87 euros; thousandths of a dinar and whole yen likewise.
-    for (currency, amount, euros) in [("USD", 10_000, 8_700), ("KWD", 30_000, 8_451), ("JPY", 15_000, 8_824)] {
+    for (currency, amount, euros) in
+        [("USD", 10_000, 8_700), ("KWD", 30_000, 8_451), ("JPY", 15_000, 8_824)]
+    {
         let budget = json!({"budget": {"amount": amount, "currency": currency}});
         let trip = trip("Lisbon", MAY, budget).await;
         assert_eq!(trip.currency.as_str(), "EUR");
@@ -139,7 +144,8 @@ async fn an_event_in_the_small_hours_belongs_to_the_evening_before() {
         {"title": "Fado", "start": "2026-05-06T00:30", "end": "2026-05-06T02:00", "point": at},
     ]});
     let trip = trip("Lisbon", MAY, night).await;
-    let fado = trip.days[1].slots.iter().find(|slot| matches!(&slot.activity, Activity::Fixed { .. }));
+    let fado =
+        trip.days[1].slots.iter().find(|slot| matches!(&slot.activity, Activity::Fixed { .. }));
     assert_eq!(fado.unwrap().start, "2026-05-06T00:30:00+01:00");
 }
 

@@ -50,7 +50,8 @@ fn texts(plain: &Itinerary, change: impl FnOnce(&mut Value)) -> String {
             })
         })
         .collect();
-    let mut texts = json!({"title": "Lisbon, at ease", "summary": "Two days in the city.", "days": days});
+    let mut texts =
+        json!({"title": "Lisbon, at ease", "summary": "Two days in the city.", "days": days});
     change(&mut texts);
     texts.to_string()
 }
@@ -141,7 +142,8 @@ async fn json_in_a_fence_or_between_words_is_found() {
 #[tokio::test]
 async fn an_answer_with_faults_is_asked_for_once_more_with_the_faults_named() {
     let scene = scene().await;
-    let wrong = texts(&scene.plain, |texts| texts["days"][0]["places"] = json!(["lisbon:atlantis"]));
+    let wrong =
+        texts(&scene.plain, |texts| texts["days"][0]["places"] = json!(["lisbon:atlantis"]));
     let server = FakeModel::start(vec![says(&wrong), says(&texts(&scene.plain, |_| {}))]).await;
     let told = run(&scene, &server).await;
     assert_eq!(told.writer, "small-model");
@@ -164,27 +166,47 @@ async fn whatever_may_not_stand_is_refused_twice_and_then_templates_write() {
     let german = "Der Tag ist schön und das Ziel ist die Burg, dann mit der Bahn und den Bus.";
     let faults: Vec<(&str, Box<dyn FnOnce(&mut Value)>)> = vec![
         ("an invented id", Box::new(|texts| texts["days"][0]["places"] = json!(["x"]))),
-        ("a day too many", Box::new(|texts| {
-            let day = texts["days"][0].clone();
-            texts["days"].as_array_mut().unwrap().push(day);
-        })),
-        ("a day missing", Box::new(|texts| { texts["days"].as_array_mut().unwrap().pop(); })),
-        ("days in another order", Box::new(|texts| texts["days"].as_array_mut().unwrap().reverse())),
-        ("a place of another day", Box::new(move |texts| {
-            texts["days"][0]["text"] = json!(format!("You go to {other_day}."));
-        })),
+        (
+            "a day too many",
+            Box::new(|texts| {
+                let day = texts["days"][0].clone();
+                texts["days"].as_array_mut().unwrap().push(day);
+            }),
+        ),
+        (
+            "a day missing",
+            Box::new(|texts| {
+                texts["days"].as_array_mut().unwrap().pop();
+            }),
+        ),
+        (
+            "days in another order",
+            Box::new(|texts| texts["days"].as_array_mut().unwrap().reverse()),
+        ),
+        (
+            "a place of another day",
+            Box::new(move |texts| {
+                texts["days"][0]["text"] = json!(format!("You go to {other_day}."));
+            }),
+        ),
         ("a time", Box::new(|texts| texts["days"][0]["text"] = json!("Be there at 9:30."))),
-        ("overlapping times", Box::new(|texts| {
-            texts["days"][0]["text"] = json!("The tower 10:00-12:00, the castle 11:00-13:00.");
-        })),
+        (
+            "overlapping times",
+            Box::new(|texts| {
+                texts["days"][0]["text"] = json!("The tower 10:00-12:00, the castle 11:00-13:00.");
+            }),
+        ),
         ("a link", Box::new(|texts| texts["summary"] = json!("See https://evil.example"))),
         ("a novel", Box::new(|texts| texts["days"][0]["text"] = json!("a ".repeat(2_000)))),
         ("nothing", Box::new(|texts| texts["title"] = json!("  "))),
-        ("the wrong language", Box::new(move |texts| {
-            for day in texts["days"].as_array_mut().unwrap() {
-                day["text"] = json!(german);
-            }
-        })),
+        (
+            "the wrong language",
+            Box::new(move |texts| {
+                for day in texts["days"].as_array_mut().unwrap() {
+                    day["text"] = json!(german);
+                }
+            }),
+        ),
         ("another shape", Box::new(|texts| texts["days"] = json!("soon"))),
     ];
     for (name, fault) in faults {
@@ -199,10 +221,14 @@ async fn answers_that_say_nothing_are_of_no_use() {
     let scene = scene().await;
     let choice = |choice: Value| Scripted::Says(200, "", json!({"choices": [choice]}).to_string());
     for answer in [
-        choice(json!({"finish_reason": "stop", "message": {"content": null, "refusal": "I can't."}})),
+        choice(
+            json!({"finish_reason": "stop", "message": {"content": null, "refusal": "I can't."}}),
+        ),
         choice(json!({"finish_reason": "length", "message": {"content": "{\"title\": \"Lis"}})),
         choice(json!({"finish_reason": "content_filter", "message": {"content": ""}})),
-        choice(json!({"finish_reason": "tool_calls", "message": {"content": null, "tool_calls": [{"id": "1"}]}})),
+        choice(
+            json!({"finish_reason": "tool_calls", "message": {"content": null, "tool_calls": [{"id": "1"}]}}),
+        ),
         choice(json!({"finish_reason": "stop", "message": {"content": null}})),
         choice(json!({})),
         Scripted::Says(200, "", json!({"choices": []}).to_string()),
@@ -233,7 +259,8 @@ async fn too_many_requests_are_tried_again_after_the_time_that_is_asked_for() {
         assert_eq!(server.asked().len(), 2);
     }
     // Longer than the whole budget: not waited for.
-    let server = FakeModel::start(vec![fails(429, "retry-after: 3600\r\n", "rate_limit_exceeded")]).await;
+    let server =
+        FakeModel::start(vec![fails(429, "retry-after: 3600\r\n", "rate_limit_exceeded")]).await;
     templates(&scene, &server, "model_unavailable").await;
     assert_eq!(server.asked().len(), 1);
 }
@@ -298,7 +325,8 @@ async fn instructions_in_data_are_sent_as_data_and_change_nothing() {
     let asked = &server.asked()[0];
     let system = asked["messages"][0]["content"].as_str().unwrap();
     assert!(!system.contains(trap));
-    let data: Value = serde_json::from_str(asked["messages"][1]["content"].as_str().unwrap()).unwrap();
+    let data: Value =
+        serde_json::from_str(asked["messages"][1]["content"].as_str().unwrap()).unwrap();
     assert!(data.to_string().contains(trap));
 }
 

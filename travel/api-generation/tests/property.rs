@@ -19,8 +19,18 @@ use support::{facts, generate};
 
 /// All over the world: both hemispheres, odd offsets, currencies without and with three decimals.
 const CITIES: [&str; 12] = [
-    "Lisbon", "Kyoto", "Paris", "Cairo", "Kathmandu", "Kuwait City", "Reykjavík", "Sydney", "Suva",
-    "Nuuk", "Santiago, Chile", "Anchorage",
+    "Lisbon",
+    "Kyoto",
+    "Paris",
+    "Cairo",
+    "Kathmandu",
+    "Kuwait City",
+    "Reykjavík",
+    "Sydney",
+    "Suva",
+    "Nuuk",
+    "Santiago, Chile",
+    "Anchorage",
 ];
 
 fn any_request(seed: u64) -> TripRequest {
@@ -28,9 +38,10 @@ fn any_request(seed: u64) -> TripRequest {
     let first = date(2026, 1, 1).saturating_add(rng.i64(0..700).days());
     let last = first.saturating_add(rng.i64(0..5).days());
     let city = CITIES[rng.usize(..CITIES.len())];
+    let pace = ["relaxed", "moderate", "packed"][rng.usize(..3)];
     let mut body = json!({
         "destination": {"name": city}, "start_date": first, "end_date": last, "seed": seed,
-        "pace": ["relaxed", "moderate", "packed"][rng.usize(..3)],
+        "pace": pace,
         "travellers": {"adults": rng.u32(1..4), "infants": rng.u32(0..2)},
     });
     let mut maybe = |percent: u32, name: &str, value: Value| {
@@ -50,10 +61,14 @@ fn any_request(seed: u64) -> TripRequest {
     maybe(15, "meals", json!(["breakfast", "lunch", "dinner"]));
     maybe(30, "interests", json!({"museum": 5, "nature": 4}));
     maybe(20, "max_per_category", json!(1));
-    maybe(30, "fixed", json!([
-        {"title": "One", "start": format!("{first}T18:00"), "end": format!("{first}T19:30"), "point": {"lat": 1, "lon": 1}},
-        {"title": "Two", "start": format!("{last}T19:00"), "end": format!("{last}T20:30"), "point": {"lat": 38.71, "lon": -9.14}},
-    ]));
+    maybe(
+        30,
+        "fixed",
+        json!([
+            {"title": "One", "start": format!("{first}T18:00"), "end": format!("{first}T19:30"), "point": {"lat": 1, "lon": 1}},
+            {"title": "Two", "start": format!("{last}T19:00"), "end": format!("{last}T20:30"), "point": {"lat": 38.71, "lon": -9.14}},
+        ]),
+    );
     TripRequest::from_json(body.to_string().as_bytes()).unwrap()
 }
 

@@ -101,7 +101,8 @@ pub async fn run<S: Step>(
     let tasks = Tasks::new();
     let closing = tasks.stopping();
     tasks.spawn_critical("admin", async move {
-        let served = axum::serve(listener, admin(probes)).with_graceful_shutdown(closing.cancelled_owned());
+        let served =
+            axum::serve(listener, admin(probes)).with_graceful_shutdown(closing.cancelled_owned());
         if let Err(error) = served.await {
             tracing::error!(error = %error, "the admin port failed");
         }

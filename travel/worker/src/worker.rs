@@ -95,7 +95,12 @@ impl<S: Step> Worker<S> {
             return self.finish(&about, &S::failed(expired())).await;
         }
         let started = Instant::now();
-        let report = Report { worker: self, cause: &about, stop: running.stop.clone(), sent: AtomicU64::new(0) };
+        let report = Report {
+            worker: self,
+            cause: &about,
+            stop: running.stop.clone(),
+            sent: AtomicU64::new(0),
+        };
         let run = self.step.run(about.job, data, &report);
         let outcome = match left {
             // A step that does not notice its time being over is dropped where it waits.
@@ -208,7 +213,9 @@ impl<S: Step> Progress<S::Progress> for Report<'_, S> {
         let id = MessageId::derived(self.cause.id, S::Progress::EVENT_TYPE, number);
         let about = self.worker.about(self.cause, id);
         let published = match envelope::encode(&about, &progress) {
-            Ok(message) => self.worker.producer.publish(message).await.map_err(|error| error.to_string()),
+            Ok(message) => {
+                self.worker.producer.publish(message).await.map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = published {

@@ -75,7 +75,8 @@ impl Step for Shared {
             *tries += 1;
             *tries
         };
-        let step = EnrichmentProgress { percent: 10, stage: Stage::Places, message: "on".to_owned() };
+        let step =
+            EnrichmentProgress { percent: 10, stage: Stage::Places, message: "on".to_owned() };
         if progress.report(step).await == ControlFlow::Break(()) {
             return Err(JobError::new(JobErrorCode::Cancelled, "as asked"));
         }
@@ -126,8 +127,7 @@ async fn stage(seed: u64, chaos: Chaos) -> Bench {
 }
 
 fn parts(broker: &Broker, clock: &Arc<TestClock>) -> (Parts, Connected) {
-    let topics =
-        [topic::ENRICHMENT_REQUEST.to_owned(), topic::retry(topic::ENRICHMENT_REQUEST)];
+    let topics = [topic::ENRICHMENT_REQUEST.to_owned(), topic::retry(topic::ENRICHMENT_REQUEST)];
     let connected = Connected {
         source: Box::new(broker.join(topic::ENRICHMENT_GROUP, &topics)),
         cancellations: broker.follow(&[topic::JOB_CANCELLED.to_owned()]),
@@ -148,7 +148,10 @@ fn settings() -> WorkerSettings {
 
 impl Bench {
     fn about(&self, number: u64) -> About {
-        let job = JobId::new(Timestamp::UNIX_EPOCH, number.to_be_bytes().repeat(2)[..10].try_into().unwrap());
+        let job = JobId::new(
+            Timestamp::UNIX_EPOCH,
+            number.to_be_bytes().repeat(2)[..10].try_into().unwrap(),
+        );
         About {
             job,
             id: MessageId::first(job, EnrichmentRequest::EVENT_TYPE),
@@ -228,7 +231,9 @@ async fn on_a_bad_day_each_job_ends_once_and_always_the_same_way() {
         stage.until("all jobs end", |stage| stage.ends().len() == jobs.len()).await;
         for (job, ends) in stage.ends() {
             // One id and one end, however often it was worked on and sent.
-            let [(_, code)] = ends.iter().collect::<Vec<_>>()[..] else { panic!("{job}: {ends:?}") };
+            let [(_, code)] = ends.iter().collect::<Vec<_>>()[..] else {
+                panic!("{job}: {ends:?}")
+            };
             assert_eq!(*code, jobs[&job], "seed {seed}");
         }
         stage.end().await;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use fst::{Automaton as _, IntoStreamer as _, Map, Streamer as _, automaton::{Levenshtein, Str}};
+use fst::{
+    Automaton as _, IntoStreamer as _, Map, Streamer as _,
+    automaton::{Levenshtein, Str},
+};
 use mercurious_contracts::Point;
 
 use super::{City, country, plain::plain, table};
@@ -162,7 +165,9 @@ mod tests {
 
     #[test]
     fn a_city_is_found_by_its_name_in_many_languages_whatever_case_and_accents() {
-        for name in ["Lisbon", "lisboa", "LISBONNE", "Lissabon", "Лиссабон", "里斯本", "لشبونة", " Lisbóa "] {
+        for name in
+            ["Lisbon", "lisboa", "LISBONNE", "Lissabon", "Лиссабон", "里斯本", "لشبونة", " Lisbóa "]
+        {
             assert_eq!(one(name).id, 2_267_057, "{name}");
         }
         for name in ["München", "munich", "Muenchen", "Monaco di Baviera", "Мюнхен"] {

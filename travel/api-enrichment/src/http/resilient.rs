@@ -88,8 +88,7 @@ impl<H: Http> Resilient<H> {
     }
 
     fn breaker<T>(&self, host: &str, with: impl FnOnce(&mut Breaker, BreakerLimit) -> T) -> T {
-        let limit =
-            BreakerLimit { failures: self.resilience.failures, rest: self.resilience.rest };
+        let limit = BreakerLimit { failures: self.resilience.failures, rest: self.resilience.rest };
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         // The hosts are those of the settings: a handful.
         with(breakers.entry(host.to_owned()).or_insert_with(Breaker::new), limit)
@@ -171,8 +170,7 @@ mod tests {
                 std::future::pending::<()>().await;
             }
             tokio::task::yield_now().await;
-            let (status, after) =
-                self.statuses.lock().unwrap().pop_front().unwrap_or((200, None));
+            let (status, after) = self.statuses.lock().unwrap().pop_front().unwrap_or((200, None));
             if status == 0 {
                 return Err(HttpError::Timeout { host: question.host().to_owned() });
             }
@@ -227,11 +225,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_never_answers_is_given_up_after_the_budget() {
-        let inner = FakeServer {
-            statuses: Mutex::default(),
-            asked: AtomicUsize::new(0),
-            slow: true,
-        };
+        let inner =
+            FakeServer { statuses: Mutex::default(), asked: AtomicUsize::new(0), slow: true };
         let slow = Resilient::new(inner, Resilience::default());
         let start = Instant::now();
         assert!(matches!(slow.ask(&question("a")).await, Err(HttpError::Timeout { .. })));

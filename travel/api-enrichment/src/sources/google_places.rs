@@ -198,7 +198,8 @@ fn read_place(place: Place, currency: &Currency, provenance: &Provenance) -> Opt
     };
     let primary = |(kind, ..): &&(&str, &str, i32)| place.primary_type.as_deref() == Some(*kind);
     let kind = KINDS.iter().find(primary).or_else(|| KINDS.iter().find(|(kind, ..)| is(kind)));
-    let (category, minutes) = kind.map_or(("attraction", 60), |(_, here, minutes)| (*here, *minutes));
+    let (category, minutes) =
+        kind.map_or(("attraction", 60), |(_, here, minutes)| (*here, *minutes));
     let serves = match category {
         "cafe" => vec![MealKind::Breakfast, MealKind::Lunch],
         "restaurant" => vec![MealKind::Lunch, MealKind::Dinner],
@@ -319,7 +320,10 @@ mod tests {
             "types":["museum"],"rating":4.7,"userRatingCount":300000}"#;
         let louvre = read(place).unwrap();
         assert_eq!((louvre.category.as_str(), louvre.quality), ("museum", 92));
-        assert_eq!(read(&place.replace("\"id\"", "\"businessStatus\":\"CLOSED_TEMPORARILY\",\"id\"")), None);
+        assert_eq!(
+            read(&place.replace("\"id\"", "\"businessStatus\":\"CLOSED_TEMPORARILY\",\"id\"")),
+            None
+        );
         assert_eq!(read(&place.replace("Louvre", " ")), None);
     }
 }

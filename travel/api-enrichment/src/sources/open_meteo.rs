@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::{ToSpan as _, civil::Date};
-use mercurious_contracts::{
-    Point, Provenance, Weather, WeatherKind, facts::Destination,
-};
+use mercurious_contracts::{Point, Provenance, Weather, WeatherKind, facts::Destination};
 use mercurious_runtime::Clock;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -43,9 +41,10 @@ impl OpenMeteo {
 
     async fn ask<T: DeserializeOwned>(&self, url: Url, fresh: Duration) -> Result<T, SourceError> {
         // The commercial server takes its key in a header too.
-        let secret = self.key.as_ref().map(|key| {
-            ("x-api-key", SecretString::from(key.expose_secret().to_owned()))
-        });
+        let secret = self
+            .key
+            .as_ref()
+            .map(|key| ("x-api-key", SecretString::from(key.expose_secret().to_owned())));
         let question = Question { url, headers: Vec::new(), secret, body: None, fresh };
         let answer = self.http.ask(&question).await;
         let answer =
@@ -94,7 +93,8 @@ impl WeatherSource for OpenMeteo {
         destination: &Destination,
         days: &[Date],
     ) -> Result<BTreeMap<Date, Weather>, SourceError> {
-        let zone = jiff::tz::TimeZone::get(&destination.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let zone =
+            jiff::tz::TimeZone::get(&destination.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
         let today = self.clock.now().to_zoned(zone).date();
         let last = today.saturating_add((AHEAD - 1).days());
         let near: Vec<Date> =

@@ -178,11 +178,8 @@ pub fn city(id: &str, centre: Point, currency: &Currency, count: usize) -> Vec<F
             let kind = &kinds[rng.usize(..kinds.len())];
             let district = rng.usize(..DISTRICTS.len());
             let (north, east) = districts[district];
-            let point = geo::moved(
-                centre,
-                north + spread(&mut rng, 900.0),
-                east + spread(&mut rng, 900.0),
-            );
+            let point =
+                geo::moved(centre, north + spread(&mut rng, 900.0), east + spread(&mut rng, 900.0));
             let mut tags: BTreeSet<String> = BTreeSet::from(["synthetic".to_owned()]);
             tags.insert(if kind.outdoor { "outdoor" } else { "indoor" }.to_owned());
             for (tag, percent, only) in

@@ -41,7 +41,9 @@ fn a_calendar_has_what_one_does_in_utc() {
     // Lisbon is at +01:00 in May.
     assert!(text.contains("DTSTART:20260504T080000Z\r\nDTEND:20260504T093000Z\r\n"), "{text}");
     assert!(text.contains("DTSTAMP:20260501T080000Z\r\n"));
-    assert!(text.contains("SUMMARY:Tile Museum\r\n") && text.contains("GEO:38.700000;-9.100000\r\n"));
+    assert!(
+        text.contains("SUMMARY:Tile Museum\r\n") && text.contains("GEO:38.700000;-9.100000\r\n")
+    );
     assert_eq!(text, write(Format::Ics, &trip()), "the same trip, the same bytes");
 }
 
@@ -148,7 +150,10 @@ fn money_has_the_decimals_of_its_currency() {
 fn a_map_has_longitude_first_and_every_place_its_source() {
     let map = geojson::read(&write(Format::GeoJson, &trip()));
     assert_eq!(map["type"], "FeatureCollection");
-    assert_eq!(map["features"][0]["geometry"], json!({ "type": "Point", "coordinates": [-9.1, 38.7] }));
+    assert_eq!(
+        map["features"][0]["geometry"],
+        json!({ "type": "Point", "coordinates": [-9.1, 38.7] })
+    );
     assert_eq!(map["features"][0]["properties"]["licence"], "CC0");
     assert_eq!(map["features"][1]["geometry"]["type"], "LineString");
     assert_eq!(map["attributions"], json!(["Places: test data (CC0)"]));
@@ -173,7 +178,10 @@ fn a_way_over_the_antimeridian_is_cut_there() {
 #[test]
 fn a_name_cannot_become_more_than_text_in_markdown() {
     let text = write(Format::Markdown, &named("[x](javascript:1) <b> **bold** `code` # no"));
-    assert!(text.contains("\\[x\\]\\(javascript:1\\) \\<b\\> \\*\\*bold\\*\\* \\`code\\` \\# no"), "{text}");
+    assert!(
+        text.contains("\\[x\\]\\(javascript:1\\) \\<b\\> \\*\\*bold\\*\\* \\`code\\` \\# no"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -190,7 +198,8 @@ fn what_is_not_in_the_plan_and_what_to_know_are_in_the_text() {
     ]))
     .unwrap();
     trip.trip.itinerary.warnings =
-        serde_json::from_value(json!([{ "code": "estimate", "message": "Costs are estimates." }])).unwrap();
+        serde_json::from_value(json!([{ "code": "estimate", "message": "Costs are estimates." }]))
+            .unwrap();
     insta::assert_snapshot!(write(Format::Markdown, &trip));
 }
 
@@ -203,7 +212,10 @@ fn every_kind_of_slot_has_a_name() {
         "cost": { "min": 0, "max": 0, "currency": "EUR" },
     }))
     .unwrap();
-    assert_eq!((slot::kind(&fixed.activity), slot::name(&fixed.activity)), ("fixed", "Fado".to_owned()));
+    assert_eq!(
+        (slot::kind(&fixed.activity), slot::name(&fixed.activity)),
+        ("fixed", "Fado".to_owned())
+    );
     assert_eq!(slot::point(&fixed.activity), Some(Point { lat: 1.0, lon: 2.0 }));
     assert_eq!(slot::name(&Activity::Free), "Free time");
 }

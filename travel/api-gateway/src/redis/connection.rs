@@ -88,10 +88,7 @@ impl Redis {
     }
 
     /// A connection of one's own, for commands that wait up to `answer`.
-    pub(super) async fn own(
-        &self,
-        answer: Duration,
-    ) -> redis::RedisResult<MultiplexedConnection> {
+    pub(super) async fn own(&self, answer: Duration) -> redis::RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(answer));

@@ -77,7 +77,9 @@ async fn a_replica_hears_what_another_one_announces() {
 #[ignore = "needs redis-server"]
 async fn r46_a_wrong_or_missing_password_has_a_name_and_is_not_shown() {
     let server = servers::redis("s3cret");
-    for url in [url(server.port, "wr0ng"), SecretUrl::new(&format!("redis://127.0.0.1:{}", server.port))] {
+    for url in
+        [url(server.port, "wr0ng"), SecretUrl::new(&format!("redis://127.0.0.1:{}", server.port))]
+    {
         let error = Redis::connect(&url).await.unwrap_err();
         assert!(matches!(error, RedisError::Refused { .. }), "{error:?}");
         assert!(!error.to_string().contains("wr0ng"), "{error}");

@@ -13,8 +13,8 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use error::StoreError;
 #[cfg(feature = "mongodb")]
 pub use mongo::MongoStore;
-pub use error::StoreError;
 pub use ports::{AcceptOutcome, Committed, IdempotencyKey, Store, StoredTrip};
 pub use sqlite::SqliteStore;

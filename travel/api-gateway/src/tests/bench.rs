@@ -101,7 +101,10 @@ impl Bench {
 
 /// A request for a trip, without its body.
 pub(crate) fn posting() -> http::request::Builder {
-    Request::builder().method(Method::POST).uri("/v1/trips").header("content-type", "application/json")
+    Request::builder()
+        .method(Method::POST)
+        .uri("/v1/trips")
+        .header("content-type", "application/json")
 }
 
 pub(crate) async fn read(response: Response) -> (StatusCode, Value) {

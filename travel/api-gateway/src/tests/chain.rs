@@ -151,7 +151,10 @@ impl Platform {
         let source = broker.join(&settings.group, &settings.topics());
         let producer: Arc<dyn Producer> = Arc::new(broker.clone());
         let parts = Parts {
-            handler: Arc::new(Worker { producer: Arc::clone(&producer), clock: Arc::clone(&clock) }),
+            handler: Arc::new(Worker {
+                producer: Arc::clone(&producer),
+                clock: Arc::clone(&clock),
+            }),
             dedup: Arc::new(NoDedup),
             producer,
             clock,

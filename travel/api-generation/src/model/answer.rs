@@ -57,8 +57,8 @@ struct Message {
 
 /// What the model wrote.
 pub(super) fn content(body: &[u8]) -> Result<String, AnswerError> {
-    let completion: Completion =
-        serde_json::from_slice(body).map_err(|error| AnswerError::NoCompletion(error.to_string()))?;
+    let completion: Completion = serde_json::from_slice(body)
+        .map_err(|error| AnswerError::NoCompletion(error.to_string()))?;
     let choice = completion.choices.unwrap_or_default().into_iter().next();
     let choice = choice.ok_or(AnswerError::Empty)?;
     let finish = choice.finish_reason.as_deref();

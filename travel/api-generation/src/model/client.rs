@@ -224,9 +224,7 @@ impl Client {
                 _ => None,
             };
             let wait = asked.unwrap_or(pause).mul_f64(1.0 + fastrand::f64() / 4.0);
-            if !error.is_transient()
-                || attempt >= limits.tries
-                || Instant::now() + wait >= deadline
+            if !error.is_transient() || attempt >= limits.tries || Instant::now() + wait >= deadline
             {
                 return Err(error);
             }

@@ -101,7 +101,10 @@ fn text(what: &str, text: &str, most: usize, faults: &mut Vec<String>) {
         faults.push(format!("{what} holds control characters"));
     }
     let lower = text.to_lowercase();
-    if ["http:", "https:", "www.", "](", "<a ", "<script", "```"].iter().any(|link| lower.contains(link)) {
+    if ["http:", "https:", "www.", "](", "<a ", "<script", "```"]
+        .iter()
+        .any(|link| lower.contains(link))
+    {
         faults.push(format!("{what} holds a link or markup"));
     }
     if has_time(text) {
@@ -162,10 +165,12 @@ mod tests {
 
     #[test]
     fn another_language_is_noticed_and_the_right_one_is_not() {
-        let german = "Der Tag beginnt mit einem Spaziergang und die Burg ist das Ziel, dann der Hafen.";
+        let german =
+            "Der Tag beginnt mit einem Spaziergang und die Burg ist das Ziel, dann der Hafen.";
         assert_eq!(other_language(german, "en"), Some("de"));
         assert_eq!(other_language(german, "de-AT"), None);
-        let english = "Start the day with a walk to the castle and then enjoy the view of your city.";
+        let english =
+            "Start the day with a walk to the castle and then enjoy the view of your city.";
         assert_eq!(other_language(english, "en"), None);
         assert_eq!(other_language(english, "fr"), Some("en"));
         assert_eq!(other_language("東京の一日", "ja"), None);

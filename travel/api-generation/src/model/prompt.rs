@@ -52,10 +52,8 @@ impl Prompt {
     /// The same question, with what is wrong with the first answer.
     pub fn repaired(&self, faults: &[String]) -> Self {
         let mut repaired = self.clone();
-        repaired.system = format!(
-            "{TASK} Your last answer had these faults, avoid them: {}",
-            faults.join("; ")
-        );
+        repaired.system =
+            format!("{TASK} Your last answer had these faults, avoid them: {}", faults.join("; "));
         repaired
     }
 }

@@ -68,7 +68,10 @@ impl ModelWriter {
             Ok(texts) => self.keep(key, texts),
             Err(Fault::Useless(faults)) => {
                 let first = faults.first().cloned().unwrap_or_default();
-                Outcome::Not("model_answer_refused", format!("the model's texts are not used: {first}"))
+                Outcome::Not(
+                    "model_answer_refused",
+                    format!("the model's texts are not used: {first}"),
+                )
             }
             Err(Fault::Failed(error)) => failed(&error),
         }

@@ -59,7 +59,8 @@ fn shown(request: &TripRequest, number: usize, count: usize) -> (i32, i32) {
 }
 
 fn clock(day: &DayFacts) -> DayClock {
-    let change = day.clock_change.map(|change| ClockChange { at: Minute(change.at), by: change.by });
+    let change =
+        day.clock_change.map(|change| ClockChange { at: Minute(change.at), by: change.by });
     DayClock { offset: day.offset_minutes, change }
 }
 

@@ -3,7 +3,7 @@
 use mercurious_contracts::{
     CostRange, MealKind,
     facts::Facts,
-    request::{BudgetScope, TripRequest, Travellers},
+    request::{BudgetScope, Travellers, TripRequest},
 };
 use mercurious_itinerary::trip::limits;
 

@@ -51,7 +51,8 @@ impl FakeModel {
                     () = stop.cancelled() => return,
                     accepted = listener.accept() => accepted.unwrap().0,
                 };
-                let (script, seen, lines) = (Arc::clone(&script), Arc::clone(&seen), Arc::clone(&lines));
+                let (script, seen, lines) =
+                    (Arc::clone(&script), Arc::clone(&seen), Arc::clone(&lines));
                 let stop = stop.clone();
                 each.spawn("connection", async move {
                     tokio::select! {
@@ -104,7 +105,8 @@ async fn answer(
         let mut script = script.lock().unwrap();
         if script.len() > 1 { script.pop_front() } else { script.front().cloned() }
     };
-    let long = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{\"choi";
+    let long =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{\"choi";
     match next {
         Some(Scripted::Says(status, headers, body)) => {
             let text = format!(

@@ -4,9 +4,7 @@ use async_trait::async_trait;
 use mercurious_contracts::{Currency, MealKind, Point};
 
 use super::{by_hand, lines};
-use crate::{
-    sources::{Around, FoundPlace, PlaceSource, SourceError},
-};
+use crate::sources::{Around, FoundPlace, PlaceSource, SourceError};
 
 /// A city whose places are known.
 struct City {
@@ -60,9 +58,8 @@ fn read(city: &City) -> Vec<FoundPlace> {
 
 fn place(city: &City, line: &str) -> Option<FoundPlace> {
     let columns: Vec<&str> = line.split('\t').collect();
-    let [
-        id, name, others, category, lat, lon, minutes, quality, min, max, hours, tags, serves,
-    ] = columns.as_slice()
+    let [id, name, others, category, lat, lon, minutes, quality, min, max, hours, tags, serves] =
+        columns.as_slice()
     else {
         return None;
     };

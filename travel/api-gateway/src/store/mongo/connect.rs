@@ -68,13 +68,7 @@ impl Collections {
             IndexModel::builder().keys(doc! { "expires": 1 }).options(options).build()
         };
         for (collection, indexes) in [
-            (
-                "jobs",
-                vec![
-                    index(doc! { "finished": 1, "deadline": 1 }, false),
-                    expiry(),
-                ],
-            ),
+            ("jobs", vec![index(doc! { "finished": 1, "deadline": 1 }, false), expiry()]),
             ("events", vec![index(doc! { "job": 1, "sequence": 1 }, true), expiry()]),
             (
                 "outbox",

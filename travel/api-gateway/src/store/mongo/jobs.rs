@@ -49,7 +49,8 @@ impl Written {
             });
         }
         let ended = job.status.is_terminal();
-        let finished = ended.then(|| job.updated_at.as_millisecond()).map_or(Bson::Null, Bson::Int64);
+        let finished =
+            ended.then(|| job.updated_at.as_millisecond()).map_or(Bson::Null, Bson::Int64);
         let mut record = doc! {
             "_id": &id,
             "version": job.version as i64,
@@ -94,7 +95,10 @@ impl Written {
             if let Some(document) = document {
                 let id = document.get("_id").cloned().unwrap_or(Bson::Null);
                 let to = collections.of(name);
-                to.replace_one(doc! { "_id": id }, document).upsert(true).session(&mut *session).await?;
+                to.replace_one(doc! { "_id": id }, document)
+                    .upsert(true)
+                    .session(&mut *session)
+                    .await?;
             }
         }
         Ok(())
@@ -297,10 +301,7 @@ pub(super) async fn prune(
     Ok(old.len() as u64)
 }
 
-pub(super) fn text<'a>(
-    document: &'a Document,
-    name: &'static str,
-) -> Result<&'a str, StoreError> {
+pub(super) fn text<'a>(document: &'a Document, name: &'static str) -> Result<&'a str, StoreError> {
     document.get_str(name).map_err(|error| unreadable("document", &error))
 }
 

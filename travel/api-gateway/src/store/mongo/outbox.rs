@@ -129,13 +129,15 @@ async fn give_back(
         return Ok(claimed);
     }
     let is_later = |row: &Document| {
-        let (key, id) = (row.get_str("key"), row.get_str("_id"));
-        others.iter().any(|other| {
-            other.get_str("key") == key && other.get_str("_id").ok() < id.as_ref().ok().copied()
-        })
+        let text = |row: &'_ Document, name| row.get_str(name).unwrap_or_default().to_owned();
+        let (key, id) = (text(row, "key"), text(row, "_id"));
+        others.iter().any(|other| text(other, "key") == key && text(other, "_id") < id)
     };
-    let later: Vec<Bson> =
-        claimed.iter().filter(|row| is_later(row)).filter_map(|row| row.get("_id").cloned()).collect();
+    let later: Vec<Bson> = claimed
+        .iter()
+        .filter(|row| is_later(row))
+        .filter_map(|row| row.get("_id").cloned())
+        .collect();
     let free = doc! { "$set": { "claimed_until": 0_i64, "claim": "" } };
     outbox.update_many(doc! { "_id": { "$in": later } }, free).await?;
     claimed.retain(|row| !is_later(row));
@@ -144,10 +146,8 @@ async fn give_back(
 
 fn row(row: Document) -> Result<OutboxRow, StoreError> {
     let id = text(&row, "_id")?.to_owned();
-    let payload = row
-        .get_binary_generic("payload")
-        .map_err(|error| unreadable("message", &error))?
-        .clone();
+    let payload =
+        row.get_binary_generic("payload").map_err(|error| unreadable("message", &error))?.clone();
     let (topic, key) = (text(&row, "topic")?.to_owned(), text(&row, "key")?.to_owned());
     Ok(OutboxRow { id, message: message(topic, key, text(&row, "headers")?, payload)? })
 }

@@ -127,10 +127,8 @@ impl Store for MongoStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         let ping = self.collections.database.run_command(doc! { "ping": 1 });
-        within(async {
-            ping.await.map(drop).map_err(|error| self.collections.failure(&error))
-        })
-        .await
+        within(async { ping.await.map(drop).map_err(|error| self.collections.failure(&error)) })
+            .await
     }
 
     async fn prune(

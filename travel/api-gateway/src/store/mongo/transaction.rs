@@ -47,9 +47,7 @@ where
             }
         };
         match ended {
-            Err(error)
-                if error.contains_label(TRANSIENT_TRANSACTION_ERROR) && tries < TRIES =>
-            {
+            Err(error) if error.contains_label(TRANSIENT_TRANSACTION_ERROR) && tries < TRIES => {
                 let random = u32::from(crate::random::random::<1>()[0]);
                 let pause = PAUSE * 2_u32.pow(tries.min(4));
                 tokio::time::sleep(pause / 2 + pause * random / 256).await;
@@ -74,7 +72,9 @@ async fn commit(session: &mut ClientSession) -> Result<(), Error> {
 /// Whether a unique index said no.
 pub(super) fn is_duplicate(error: &Error) -> bool {
     match error.kind.as_ref() {
-        ErrorKind::Write(mongodb::error::WriteFailure::WriteError(write)) => write.code == DUPLICATE,
+        ErrorKind::Write(mongodb::error::WriteFailure::WriteError(write)) => {
+            write.code == DUPLICATE
+        }
         ErrorKind::InsertMany(insert) => {
             let errors = insert.write_errors.iter().flatten();
             errors.into_iter().any(|write| write.code == DUPLICATE)
