@@ -69,10 +69,14 @@ pub(crate) fn missing() -> Vec<&'static str> {
     names.into_iter().filter(|name| program(name).is_none()).collect()
 }
 
-/// Whether the gateway was built with what `variables` ask for.
-fn takes(variables: &[(String, String)]) -> bool {
+/// Whether the gateway was built with MongoDB and Redis.
+pub(crate) fn takes_mongo() -> bool {
     let mut command = Command::new(program("api-gateway").unwrap());
-    command.arg("--check").envs(variables.iter().cloned());
+    command.arg("--check").envs([
+        ("KAFKA_BROKERS", "127.0.0.1:1"),
+        ("STORE_URL", "mongodb://127.0.0.1:1/"),
+        ("REDIS_URL", "redis://127.0.0.1:1/"),
+    ]);
     command.output().is_ok_and(|output| output.status.success())
 }
 
@@ -113,7 +117,7 @@ impl Platform {
             let redis = redis.as_ref().map(Redis::url).unwrap_or_default();
             [gateway.clone(), pairs(&[("STORE_URL", &url), ("REDIS_URL", &redis)])].concat()
         });
-        let store = match with_mongo.filter(|variables| takes(variables)) {
+        let store = match with_mongo {
             Some(variables) => {
                 gateway = variables;
                 "a MongoDB-wire server and Redis, with passwords"
