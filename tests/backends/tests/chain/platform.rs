@@ -129,9 +129,14 @@ impl Platform {
             }
         };
         let mut services = Vec::new();
-        for (name, variables) in
-            [("api-gateway", &gateway), ("api-enrichment", &common), ("api-generation", &common)]
-        {
+        // Unoptimised, the planner takes seconds; how good its plans are does not matter here.
+        let effort = if cfg!(debug_assertions) { "100000" } else { "5000000" };
+        let generation = [common.clone(), pairs(&[("PLANNER_EFFORT", effort)])].concat();
+        for (name, variables) in [
+            ("api-gateway", &gateway),
+            ("api-enrichment", &common),
+            ("api-generation", &generation),
+        ] {
             for replica in 1..=2 {
                 let port = free_port();
                 let mut variables = variables.clone();
