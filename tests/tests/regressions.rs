@@ -53,7 +53,7 @@ async fn r19_a_registry_that_cannot_be_reached_is_said_wherever_people_look() {
 #[tokio::test]
 async fn r22_everything_is_restarted_one_after_the_other() {
     let trial = Trial::new(Wish { twin: true, ..Wish::default() }).await.unwrap();
-    trial.home.client().sync(PATIENCE).await.unwrap();
+    trial.home.client().sync(&[], PATIENCE).await.unwrap();
     let output = run(trial.home.command(&["restart", "--all"])).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
     let audit = trial.home.audit().await.unwrap();

@@ -156,9 +156,14 @@ impl ApiClient {
         within(timeout.saturating_add(GRACE), async { read(self.send(request).await?).await }).await
     }
 
-    /// Looks at everything and waits until no rollout is at work.
-    pub async fn sync(&self, timeout: Duration) -> Result<Vec<AutoDeployView>, ClientError> {
-        let path = format!("sync?timeout={}", Span(timeout));
+    /// Looks at these auto-deploys' repositories, or at all, and waits until no rollout of theirs is at work.
+    pub async fn sync(
+        &self,
+        names: &[String],
+        timeout: Duration,
+    ) -> Result<Vec<AutoDeployView>, ClientError> {
+        let names = utf8_percent_encode(&names.join(","), NON_ALPHANUMERIC).to_string();
+        let path = format!("sync?timeout={}&names={names}", Span(timeout));
         self.post(&path, &Change::default(), timeout.saturating_add(GRACE)).await
     }
 

@@ -27,6 +27,18 @@ pub(crate) struct Patience {
     timeout: Span,
 }
 
+/// Which, and how long to wait.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SyncQuery {
+    /// How long at most, as `90s` or `15m`
+    #[serde(default = "quarter")]
+    timeout: Span,
+    /// Only these, separated by commas: a name alone where it is unambiguous, or `namespace/name`
+    #[serde(default)]
+    names: String,
+}
+
 fn quarter() -> Span {
     Span::seconds(15 * 60)
 }
@@ -46,16 +58,23 @@ pub(crate) async fn settled(
     Ok(Json(api.until(&name, timeout.0.min(LONGEST), is_settled).await?))
 }
 
-/// Looks at every repository, then waits until no rollout is at work
-#[utoipa::path(post, path = "/api/v1/sync", params(Patience), responses((status = 200, description = "All auto-deploys with no rollout at work", body = Vec<AutoDeployView>)))]
+/// Looks at repositories, then waits until no rollout is at work
+#[utoipa::path(post, path = "/api/v1/sync", params(SyncQuery), responses((status = 200, description = "The auto-deploys with no rollout at work", body = Vec<AutoDeployView>)))]
 pub(crate) async fn sync(
     State(api): State<ApiServer>,
-    query: Result<Query<Patience>, QueryRejection>,
+    query: Result<Query<SyncQuery>, QueryRejection>,
 ) -> Answer<Vec<Arc<AutoDeployView>>> {
-    let Query(Patience { timeout }) = query?;
+    let Query(SyncQuery { timeout, names: asked }) = query?;
     let timeout = timeout.0.min(LONGEST);
     let deadline = Instant::now() + timeout;
-    let names = api.handle.names();
+    let mut names = asked
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(|name| api.handle.find(name))
+        .collect::<Result<Vec<_>, _>>()?;
+    if names.is_empty() {
+        names = api.handle.names();
+    }
     let scans = futures::future::try_join_all(names.iter().map(|name| api.handle.scan(name)));
     let Ok(scans) = tokio::time::timeout_at(deadline, scans).await else {
         let detail = format!("not every registry had answered after {}", Span(timeout));

@@ -89,7 +89,7 @@ async fn what_runs_is_seen_steered_and_explained() {
     let run = start(&world);
     let client = &run.client;
 
-    let views = client.sync(PATIENCE).await.unwrap();
+    let views = client.sync(&[], PATIENCE).await.unwrap();
     let status = views[0].object.status.clone().unwrap();
     assert_eq!(status.history[0].phase, Phase::Succeeded);
     assert_eq!(client.history(NAME).await.unwrap(), status.history);
@@ -133,7 +133,7 @@ async fn refusals_have_codes_and_without_the_token_nothing_changes() {
     let world = World::new();
     world.registry.push(&["sha-0000001", "latest"], 1);
     let run = start(&world);
-    run.client.sync(PATIENCE).await.unwrap();
+    run.client.sync(&[], PATIENCE).await.unwrap();
 
     let nothing = Change::default();
     assert_eq!(
@@ -179,7 +179,7 @@ async fn the_live_stream_begins_with_everything_and_ends_with_the_engine() {
     let world = World::new();
     world.registry.push(&["sha-0000001", "latest"], 1);
     let run = start(&world);
-    run.client.sync(PATIENCE).await.unwrap();
+    run.client.sync(&[], PATIENCE).await.unwrap();
     let mut follow = run.client.follow().await.unwrap();
     match follow.next().await.unwrap() {
         Some(Live::Snapshot(views)) => assert_eq!(views.len(), 1),
@@ -218,7 +218,7 @@ async fn the_checklist_is_ticked_from_evidence_and_an_error_in_a_log_unticks_it(
     let world = World::new();
     world.registry.push(&["sha-0000001", "latest"], 1);
     let run = start(&world);
-    run.client.sync(PATIENCE).await.unwrap();
+    run.client.sync(&[], PATIENCE).await.unwrap();
 
     let good = run.client.verify(NAME).await.unwrap();
     assert!(good.verified, "{good:#?}");

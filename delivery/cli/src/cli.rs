@@ -244,7 +244,7 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) binary: PathBuf,
     /// Where to push it, as ghcr.io/team/app
-    #[arg(long, value_name = "REF", required_unless_present = "layout")]
+    #[arg(long, value_name = "REF", required_unless_present = "layout", conflicts_with = "layout")]
     pub(crate) repository: Option<String>,
     /// Write an OCI image layout into this directory instead of pushing
     #[arg(long, value_name = "DIR")]

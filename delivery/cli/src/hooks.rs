@@ -34,13 +34,16 @@ pub(crate) enum Unusable {
     Awaited,
 }
 
-/// Starts receiving, where that is asked for. Hints go to the ears.
-pub(crate) async fn start(
-    args: &HooksArgs,
+/// Receivers that were read, before anything listens.
+pub(crate) struct Prepared {
+    address: SocketAddr,
+    path: PathBuf,
     unusable: Unusable,
-    ears: Arc<dyn Ears>,
-    tasks: &Tasks,
-) -> anyhow::Result<Option<Hooks>> {
+    receivers: Receivers,
+}
+
+/// Reads who may send, where that is asked for.
+pub(crate) fn prepare(args: &HooksArgs, unusable: Unusable) -> anyhow::Result<Option<Prepared>> {
     let (Some(address), Some(path)) = (args.hooks_listen, args.hooks.clone()) else {
         return Ok(None);
     };
@@ -55,19 +58,27 @@ pub(crate) async fn start(
             return Err(Failure::usage(format!("--hooks: {}: {problem}", path.display())));
         }
     };
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("--hooks-listen: cannot listen on {address}"))?;
-    let urls = urls(&receivers, listener.local_addr()?);
-    let webhooks = Webhooks::new(receivers, ears, Arc::new(SystemClock), tasks);
-    let (router, stopping) = (webhooks.router(), tasks.stopping());
-    tasks.spawn_critical("hooks", async move {
-        if let Err(error) = serve(listener, router, stopping).await {
-            tracing::error!(error = %error, "webhooks ended");
-        }
-    });
-    tasks.spawn_critical("receivers", keep_up(path, unusable, webhooks.clone(), tasks.clone()));
-    Ok(Some(Hooks { webhooks, urls }))
+    Ok(Some(Prepared { address, path, unusable, receivers }))
+}
+
+impl Prepared {
+    /// Starts receiving. Hints go to the ears.
+    pub(crate) async fn start(self, ears: Arc<dyn Ears>, tasks: &Tasks) -> anyhow::Result<Hooks> {
+        let Self { address, path, unusable, receivers } = self;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("--hooks-listen: cannot listen on {address}"))?;
+        let urls = urls(&receivers, listener.local_addr()?);
+        let webhooks = Webhooks::new(receivers, ears, Arc::new(SystemClock), tasks);
+        let (router, stopping) = (webhooks.router(), tasks.stopping());
+        tasks.spawn_critical("hooks", async move {
+            if let Err(error) = serve(listener, router, stopping).await {
+                tracing::error!(error = %error, "webhooks ended");
+            }
+        });
+        tasks.spawn_critical("receivers", keep_up(path, unusable, webhooks.clone(), tasks.clone()));
+        Ok(Hooks { webhooks, urls })
+    }
 }
 
 fn urls(receivers: &Receivers, address: SocketAddr) -> Vec<String> {

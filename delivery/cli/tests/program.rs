@@ -165,6 +165,32 @@ fn the_doctor_finds_faults_where_no_engine_runs() {
 }
 
 #[test]
+fn the_manifests_that_people_copy_have_no_fault() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let place = tempfile::tempdir().unwrap();
+    let secrets = place.path().join("secrets.yaml");
+    let secret = |name: &str, keys: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{ name: {name}, namespace: app }}\nstringData: {{ {keys} }}\n---\n"
+        )
+    };
+    let made = secret("kafka-sasl", "username: a, password: b")
+        + &secret("kafka-sasl-env", "KAFKA_SASL_USERNAME: a, KAFKA_SASL_PASSWORD: b");
+    std::fs::write(&secrets, made).unwrap();
+    for paths in [vec![root.join("docs/example.yaml")], vec![root.join("deploy/local"), secrets]] {
+        let mut command = mercurious();
+        command.args(["doctor", "--listen", "127.0.0.1:0", "--registry-listen", "127.0.0.1:0"]);
+        command.arg("--data-dir").arg(place.path().join("data"));
+        for path in &paths {
+            command.arg("-f").arg(path);
+        }
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{paths:?}: {text}");
+    }
+}
+
+#[test]
 fn what_cannot_be_understood_ends_with_an_error_that_says_why() {
     for (arguments, input, word) in [
         (vec!["policy", "--semver=>>1"], "1.0.0\n", "--semver"),
@@ -181,6 +207,31 @@ fn what_cannot_be_understood_ends_with_an_error_that_says_why() {
         assert!(error.starts_with("error: ") && error.contains(word), "{arguments:?}: {error}");
         assert!(output.stdout.is_empty());
     }
+}
+
+#[test]
+fn receivers_that_make_no_sense_are_refused_before_anything_starts_and_show_no_secret() {
+    let place = tempfile::tempdir().unwrap();
+    let (file, data) = (place.path().join("receivers.yaml"), place.path().join("data"));
+    for (receivers, says) in [
+        ("receivers: [{ name: a, type: quay, secret: open-sesame-open-sesame }]", "line 1"),
+        ("receivers: [{ name: a, type: quey, repositories: [quay.io/a] }]", "`quey` is not known"),
+        (
+            "receivers: [{ name: a, type: quay, secret: { file: /none }, repositories: [] }]",
+            "/none",
+        ),
+    ] {
+        std::fs::write(&file, receivers).unwrap();
+        let mut command = mercurious();
+        command.args(["up", "--hooks-listen", "127.0.0.1:0", "--hooks"]).arg(&file);
+        let output = command.arg("--data-dir").arg(&data).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.starts_with("error: --hooks: ") && text.contains(says), "{text}");
+        assert!(!text.contains("sesame") && !data.exists(), "{text}");
+    }
+    let output = mercurious().args(["up", "--hooks-listen", "127.0.0.1:0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

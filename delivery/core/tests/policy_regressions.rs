@@ -348,7 +348,7 @@ fn every_release_is_given_its_reason() {
             "built 2m before sha-bbbbbbb",
             "built at the same moment as 040404040404; of the two its name is the later in the alphabet",
             "the same image as sha-bbbbbbb",
-            "no build time is known; sha-bbbbbbb has one",
+            "no build time that can be true is known; sha-bbbbbbb has one",
             "built at the same moment as sha-bbbbbbb, which is taken",
         ]
     );

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::{
     AuditEntry, AutoDeployView, DecisionView, Event, EventKind, RepositoryView, Rest, Wish,
     checks::Checks,
-    detect::choose,
+    detect::{choose, overlooked},
     engine::Ports,
     ports::{Attention, Commit, StoreError},
     seats::Waiting,
@@ -438,7 +438,13 @@ impl Reconciler {
                 failure: repository.failure.clone(),
                 policy: self.wish().policy.describe(),
             },
-            warnings: self.wish().warnings.iter().map(ToString::to_string).collect(),
+            warnings: self
+                .wish()
+                .warnings
+                .iter()
+                .map(ToString::to_string)
+                .chain(overlooked(&self.wish().policy, &repository.seen))
+                .collect(),
         };
         let announcement = announcement(decision);
         if memory.announced.as_ref() != Some(&announcement) && self.has_news(decision) {

@@ -200,6 +200,7 @@ impl DeploymentFacts {
             total: self.total,
             restarts: replicas.restarts,
             deadline_exceeded: self.deadline_exceeded,
+            home_fault: None,
             evidence: replicas.evidence,
             foreign_writers: container.owners.iter().map(|owner| called(owner)).collect(),
         })

@@ -67,11 +67,38 @@ pub(crate) struct PullError {
     pub(crate) message: String,
     /// Whether nobody has pushed it yet.
     pub(crate) is_missing: bool,
+    /// Whether this machine is to blame, and not the image.
+    pub(crate) is_home_fault: bool,
+}
+
+/// Whether an error is this machine's own: no room, no files left to open, a disk that fails.
+fn is_home_fault(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let number = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+        let full = number.map(nix::errno::Errno::from_raw);
+        if matches!(
+            full,
+            Some(
+                nix::errno::Errno::ENOSPC
+                    | nix::errno::Errno::EDQUOT
+                    | nix::errno::Errno::EROFS
+                    | nix::errno::Errno::EIO
+                    | nix::errno::Errno::EMFILE
+                    | nix::errno::Errno::ENFILE
+                    | nix::errno::Errno::ENOMEM
+            )
+        ) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl PullError {
     pub(crate) fn new(message: String) -> Self {
-        Self { message, is_missing: false }
+        Self { message, is_missing: false, is_home_fault: false }
     }
 }
 
@@ -101,8 +128,10 @@ impl Puller {
         namespace: &str,
         secrets: &[String],
     ) -> Result<PulledImage, PullError> {
-        let failed =
-            |error: &dyn std::error::Error| PullError::new(format!("{image}: {}", chain(error)));
+        let failed = |error: &(dyn std::error::Error + 'static)| PullError {
+            is_home_fault: is_home_fault(error),
+            ..PullError::new(format!("{image}: {}", chain(error)))
+        };
         let names: Vec<ObjectName> =
             secrets.iter().map(|name| ObjectName::new(namespace, name)).collect();
         let keychain = self.credentials.keychain(&names).map_err(|error| failed(&error))?;
@@ -224,7 +253,7 @@ impl Puller {
 /// A tag that is not there (yet): no fault of anybody, and it goes on as soon as it is.
 fn missing(image: &ImageReference) -> PullError {
     let message = format!("{image} is not in the registry; push it, and it is started");
-    PullError { message, is_missing: true }
+    PullError { is_missing: true, ..PullError::new(message) }
 }
 
 #[cfg(test)]

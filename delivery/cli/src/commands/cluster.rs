@@ -92,8 +92,13 @@ pub(crate) async fn controller(args: ControllerArgs, globals: &Globals) -> anyho
     let hints = Hints::default();
     let heard = hints.clone();
     let ears = Arc::new(move |hint: &Hint| heard.hear(&hint.repository, hint.tag.as_ref()));
-    let hooks = hooks::start(&args.hooks, Unusable::Awaited, ears, &tasks).await?;
-    let metrics = hooks.map(|hooks| Arc::new(move || hooks.webhooks.metrics()) as MoreMetrics);
+    let metrics = match hooks::prepare(&args.hooks, Unusable::Awaited)? {
+        Some(hooks) => {
+            let webhooks = hooks.start(ears, &tasks).await?.webhooks;
+            Some(Arc::new(move || webhooks.metrics()) as MoreMetrics)
+        }
+        None => None,
+    };
     let settings = ControllerSettings {
         scope: scope(globals, &connection),
         images: args.engine.images(args.image_namespaces.clone()),

@@ -18,7 +18,7 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> anyhow::Result<(
         Command::Status { name, watch: true } => session.watch(name.as_deref()).await,
         Command::Status { name, watch: false } => session.status(name.as_deref()).await,
         Command::Scan { name } => session.change(&name, Verb::Scan, Change::default()).await,
-        Command::Sync(args) => session.sync(args.timeout.0).await,
+        Command::Sync(args) => session.sync(&args.names, args.timeout.0).await,
         Command::Deploy { name, to } => {
             session.change(&name, Verb::Deploy, Change { release: to, ..by() }).await
         }

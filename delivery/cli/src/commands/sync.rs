@@ -1,7 +1,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use mercurious_api::Verb;
-use mercurious_core::{decide::Reason, rollout::Phase};
+use mercurious_core::{
+    decide::Reason,
+    rollout::{Actor, Phase},
+};
 use mercurious_engine::AutoDeployView;
 
 use super::session::{Session, by, name_of, status_of};
@@ -11,7 +14,7 @@ use crate::{
 };
 
 impl Session<'_> {
-    pub(super) async fn sync(&self, timeout: Duration) -> anyhow::Result<()> {
+    pub(super) async fn sync(&self, names: &[String], timeout: Duration) -> anyhow::Result<()> {
         let before: BTreeMap<String, Option<u64>> = self
             .client
             .list()
@@ -19,7 +22,7 @@ impl Session<'_> {
             .iter()
             .map(|view| (name_of(view), newest_attempt(view)))
             .collect();
-        let views = self.client.sync(timeout).await?;
+        let views = self.client.sync(names, timeout).await?;
         if self.json() {
             print_json(&views)?;
         }
@@ -33,7 +36,7 @@ impl Session<'_> {
             }
             let last = status_of(view).history.into_iter().next();
             let fell_back = changed && last.is_some_and(|last| last.phase != Phase::Succeeded);
-            if fell_back || is_trouble(view.decision.reason) {
+            if fell_back || is_trouble(view) {
                 failed.push(format!("{name}: {message}"));
             }
         }
@@ -61,19 +64,30 @@ impl Session<'_> {
     }
 }
 
-/// Whether somebody must come to its help.
-fn is_trouble(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::LookFailed
-            | Reason::ImageUnusable
-            | Reason::PolicyEmpty
-            | Reason::Failed
-            | Reason::RolledBack
-            | Reason::WorkloadMissing
-            | Reason::ContainerMissing
-            | Reason::ForeignRepository
-    )
+/// Whether somebody must come to its help. A person's own hold is as the person wants it; that the newest release was
+/// taken back is trouble however long ago that was.
+fn is_trouble(view: &AutoDeployView) -> bool {
+    let status = status_of(view);
+    let taken_back = status.candidate.is_some_and(|candidate| {
+        status
+            .holds
+            .iter()
+            .any(|hold| hold.digest == candidate.digest && hold.by == Actor::engine())
+    });
+    taken_back
+        || !view.workload.problems.is_empty()
+        || matches!(
+            view.decision.reason,
+            Reason::LookFailed
+                | Reason::ImageUnusable
+                | Reason::PolicyEmpty
+                | Reason::Degraded
+                | Reason::Failed
+                | Reason::RolledBack
+                | Reason::WorkloadMissing
+                | Reason::ContainerMissing
+                | Reason::ForeignRepository
+        )
 }
 
 fn newest_attempt(view: &AutoDeployView) -> Option<u64> {

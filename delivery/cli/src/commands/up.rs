@@ -182,6 +182,7 @@ pub(crate) async fn start(
 ) -> anyhow::Result<RunningHome> {
     let manifests = mercurious_manifests::read_paths(&args.filenames)
         .map_err(|faults| Failure::usage(format!("the manifests cannot be used\n{faults}")))?;
+    let hooks = hooks::prepare(&args.hooks, Unusable::Refused)?;
     let directory = DataDirectory::open(root)?;
     let root = directory.root().to_owned();
     let warnings: Arc<[ManifestWarning]> =
@@ -213,10 +214,10 @@ pub(crate) async fn start(
     let ears = Arc::new(move |hint: &Hint| {
         handle.hint(Some(hint.repository.host()), hint.repository.path(), hint.tag.as_ref());
     });
-    let hooks = hooks::start(&args.hooks, Unusable::Refused, ears, tasks).await?;
     let mut router = server.router();
     let mut urls = Vec::new();
     if let Some(hooks) = hooks {
+        let hooks = hooks.start(ears, tasks).await?;
         let metrics = async move || ([(CONTENT_TYPE, METRICS)], hooks.webhooks.metrics());
         router = router.merge(axum::Router::new().route("/metrics", get(metrics)));
         urls = hooks.urls;

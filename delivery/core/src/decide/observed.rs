@@ -65,6 +65,8 @@ pub struct Workload {
     pub restarts: u32,
     /// The home's own deadline has passed.
     pub deadline_exceeded: bool,
+    /// What keeps the home itself from working, as a full disk: no release is to blame for it, and no time counts.
+    pub home_fault: Option<String>,
     /// Definite signs that the newest spec cannot work.
     pub evidence: Vec<Evidence>,
     /// Others who write the same field, or changed it: named in the decision.

@@ -61,6 +61,8 @@ pub enum Effect {
 pub enum Reason {
     /// The candidate runs already.
     UpToDate,
+    /// The candidate is in place, and there are definite signs that it does not work.
+    Degraded,
     /// Suspended by a person or in the spec.
     Suspended,
     /// The candidate is held, or no newer than what is held.

@@ -97,7 +97,17 @@ impl Case<'_> {
             decision.again_in = Some(self.bake());
             return decision;
         }
-        let spent = self.elapsed(rollout.applied_at.unwrap_or(rollout.phase_since));
+        if let Some(fault) = &workload.home_fault {
+            rollout.applied_at = None;
+            let message = format!(
+                "rolling out {name}: this home cannot go on: {fault}; no time counts until then"
+            );
+            let fault = fault.clone();
+            let mut decision = self.conclude_with(rollout, Reason::Progressing, message);
+            decision.waiting_on = Some(fault);
+            return decision;
+        }
+        let spent = self.elapsed(*rollout.applied_at.get_or_insert(self.now));
         let lacking = lacking(workload);
         if spent >= self.timeout() {
             let why = format!("not complete after {}: {lacking}", self.desired.rollout.timeout);

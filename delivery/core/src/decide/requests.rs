@@ -64,7 +64,7 @@ impl<'a> Case<'a> {
                 decision.effect = effect;
                 decision
             }
-            Err(why) => self.conclude(Reason::Refused, format!("{by} is refused: {why}")),
+            Err(why) => self.conclude(Reason::Refused, format!("refused: {why}")),
         }
     }
 

@@ -22,12 +22,30 @@ impl Case<'_> {
     /// Nothing is at work: starts what should be started, or says why nothing is.
     pub(super) fn look_for_work(&mut self, workload: &Workload) -> Decision {
         let trust_due = self.trust_due(workload);
+        let name = self.in_the_field(workload);
         let mut decision = self.judge(workload);
         if decision.effect.is_none() {
             decision.waiting_on = ailing(workload);
+            if decision.reason == Reason::UpToDate
+                && let Some(evidence) = workload.evidence.first()
+            {
+                decision.reason = Reason::Degraded;
+                decision.message = format!(
+                    "{name} is in place and does not work: {}: {}",
+                    evidence.reason, evidence.message
+                );
+            }
             decision.again_in = trust_due;
         }
         decision
+    }
+
+    /// What people call what the image field names.
+    fn in_the_field(&self, workload: &Workload) -> String {
+        workload
+            .digest()
+            .and_then(|digest| self.known_release(workload, &digest))
+            .map_or_else(|| workload.image.clone(), |release| release.nickname())
     }
 
     fn judge(&mut self, workload: &Workload) -> Decision {

@@ -83,6 +83,7 @@ fn conditions(
             || matches!(
                 decision.reason,
                 Reason::PolicyEmpty
+                    | Reason::Degraded
                     | Reason::ImageUnusable
                     | Reason::WorkloadMissing
                     | Reason::ContainerMissing

@@ -34,7 +34,9 @@ pub(super) fn held(hold: &Hold) -> String {
 /// What a workload lacks to be complete.
 pub(super) fn lacking(workload: &Workload) -> String {
     let Workload { desired, updated, available, total, .. } = workload;
-    if !workload.current {
+    if let Some(fault) = &workload.home_fault {
+        fault.clone()
+    } else if !workload.current {
         "the home to take up the change".to_owned()
     } else if workload.paused {
         "the workload, which is paused, to be unpaused".to_owned()

@@ -76,7 +76,7 @@ fn why_behind(candidate: &Release, best: &Release) -> String {
             format!("built {} before {name}", between(time, latest))
         }
         (Some(_), Some(_)) => format!("built at the same moment as {name}, which is taken"),
-        (None, Some(_)) => format!("no build time is known; {name} has one"),
+        (None, Some(_)) => format!("no build time that can be true is known; {name} has one"),
         (_, None) => format!("no build time is known; {name} is later in the alphabet"),
     }
 }

@@ -195,12 +195,19 @@ pub struct Attempt {
     pub message: String,
 }
 
-/// What a history shows to have been good, newest first, each with the time at which that was known: what
+/// What a history shows to have been good, newest first, each with the time at which it was deployed: what
 /// succeeded, and what a rollout that succeeded came from (trusted without a rollout of its own, perhaps).
 /// A release may come more than once.
 pub fn proven(history: &[Attempt]) -> impl Iterator<Item = (&Release, Timestamp)> {
-    history.iter().filter(|attempt| attempt.phase == Phase::Succeeded).flat_map(|attempt| {
-        let before = attempt.previous.as_ref().map(|previous| (previous, attempt.started_at));
+    let succeeded = || history.iter().filter(|attempt| attempt.phase == Phase::Succeeded);
+    succeeded().flat_map(move |attempt| {
+        let deployed_at = |previous: &Release| {
+            succeeded()
+                .filter(|other| other.ended_at <= attempt.started_at)
+                .find(|other| other.release.digest == previous.digest)
+                .map_or(attempt.started_at, |other| other.ended_at)
+        };
+        let before = attempt.previous.as_ref().map(|previous| (previous, deployed_at(previous)));
         std::iter::once((&attempt.release, attempt.ended_at)).chain(before)
     })
 }

@@ -170,6 +170,23 @@ pub fn shown(policy: &Policy, seen: &Seen) -> Result<ShownTag, String> {
     Ok(ShownTag { tag, digest })
 }
 
+/// What a person who pushed `latest` should know where the newest is chosen and it is not that: it is passed over for ever
+/// if its build time is missing or cannot be true.
+pub(crate) fn overlooked(policy: &Policy, seen: &Seen) -> Option<String> {
+    let Order::Newest = policy.order else { return None };
+    let (chosen, _) = select_newest(policy, seen).ok()?;
+    let (tag, digest) = seen.anchors.iter().find(|(_, digest)| **digest != chosen.digest)?;
+    let passed = seen.releases.get(digest)?;
+    (passed.built_at.is_none() && chosen.built_at.is_some()).then(|| {
+        format!(
+            "{tag} is {}, which has no build time that can be true and is passed over for {}; let the build set \
+             `created` (SOURCE_DATE_EPOCH)",
+            passed.digest.short(),
+            chosen.nickname()
+        )
+    })
+}
+
 /// One tag, and why it was chosen or not.
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,7 +236,7 @@ pub fn tag_choices(policy: &Policy, seen: &Seen) -> Vec<TagChoice> {
             .keys()
             .map(|tag| TagChoice {
                 tag: tag.to_string(),
-                chosen: tag == followed,
+                chosen: tag == followed && unusable(tag).is_none(),
                 reason: if tag == followed {
                     unusable(tag).unwrap_or_else(|| "the tag that is followed".to_owned())
                 } else {
@@ -237,7 +254,9 @@ pub fn tag_choices(policy: &Policy, seen: &Seen) -> Vec<TagChoice> {
             .map(|verdict| {
                 let tag: Option<Tag> = verdict.tag.parse().ok();
                 TagChoice {
-                    chosen: selection.latest.as_deref() == Some(verdict.tag.as_str()),
+                    // What cannot be used is not chosen, and no other in its place.
+                    chosen: selection.latest.as_deref() == Some(verdict.tag.as_str())
+                        && tag.as_ref().and_then(unusable).is_none(),
                     reason: tag.as_ref().and_then(unusable).unwrap_or(verdict.reason),
                     release: tag.as_ref().and_then(release),
                     tag: verdict.tag,

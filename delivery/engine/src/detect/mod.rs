@@ -13,6 +13,7 @@ mod choose;
 mod look;
 mod seen;
 
+pub(crate) use choose::overlooked;
 pub use choose::{ShownTag, TagChoice, choose, shown, tag_choices};
 pub(crate) use look::described;
 pub use look::{LookDepth, SAFETY_NET, look};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Fault, ManifestErrors, Manifests, Origin,
+    Fault, ManifestErrors, Manifests, Origin, lint,
     object::read_object,
     tree::{Broken, documents},
 };
@@ -49,7 +49,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn end(self) -> Result<Manifests, ManifestErrors> {
+    fn end(mut self) -> Result<Manifests, ManifestErrors> {
+        lint::unpinned(&mut self.manifests);
         if self.faults.is_empty() { Ok(self.manifests) } else { Err(self.faults) }
     }
 

@@ -61,9 +61,9 @@ pub(super) enum Message {
 
 /// The image of the newest template.
 enum ImageState {
-    Pulling { image: String, failures: u32, last: String },
+    Pulling { image: String, failures: u32, last: String, home_fault: bool },
     Ready { image: String, pulled: PulledImage },
-    Waiting { image: String, failures: u32, until: Instant, message: String },
+    Waiting { image: String, failures: u32, until: Instant, message: String, home_fault: bool },
 }
 
 impl ImageState {
@@ -104,6 +104,7 @@ impl Controller {
             image: ImageState::Waiting {
                 image: String::new(),
                 failures: 0,
+                home_fault: false,
                 until: Instant::now(),
                 message: String::new(),
             },
@@ -211,24 +212,24 @@ impl Controller {
     /// Sees to it that the wanted image is here, or on its way.
     fn image_again(&mut self, wanted: &Wanted) -> Option<Instant> {
         if self.image.image() != wanted.image {
-            self.pull(wanted.image.clone(), 0, String::new());
+            self.pull(wanted.image.clone(), (0, String::new(), false));
             return None;
         }
         match &self.image {
-            ImageState::Waiting { until, failures, image, message } => {
+            ImageState::Waiting { until, failures, image, message, home_fault } => {
                 if *until > Instant::now() {
                     return Some(*until);
                 }
-                self.pull(image.clone(), *failures, message.clone());
+                self.pull(image.clone(), (*failures, message.clone(), *home_fault));
                 None
             }
             ImageState::Pulling { .. } | ImageState::Ready { .. } => None,
         }
     }
 
-    /// Pulls, after so many failures, the last of which said this.
-    fn pull(&mut self, image: String, failures: u32, last: String) {
-        self.image = ImageState::Pulling { image: image.clone(), failures, last };
+    /// Pulls, after so many failures, the last of which said this, and whether this machine was to blame.
+    fn pull(&mut self, image: String, (failures, last, home_fault): (u32, String, bool)) {
+        self.image = ImageState::Pulling { image: image.clone(), failures, last, home_fault };
         let puller = self.surroundings.puller.clone();
         let secrets = self.deployment.template.image_pull_secrets.clone();
         let namespace = self.deployment.name.namespace.clone();
@@ -263,6 +264,7 @@ impl Controller {
                         failures,
                         until: Instant::now() + backoff(failures),
                         message: error.message,
+                        home_fault: error.is_home_fault,
                     };
                 }
             },
@@ -309,17 +311,22 @@ impl Controller {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let mut evidence: Vec<Evidence> = new().filter_map(Seat::evidence).collect();
         let mut digest: Option<Digest> = None;
+        let mut fault = None;
         match &self.image {
             ImageState::Ready { image, pulled } if *image == wanted.image => {
                 digest = Some(pulled.digest.clone());
             }
             // While it is tried once more, the verdict stands.
-            ImageState::Waiting { image, message, failures, .. }
-            | ImageState::Pulling { image, last: message, failures }
+            ImageState::Waiting { image, message, failures, home_fault, .. }
+            | ImageState::Pulling { image, last: message, failures, home_fault }
                 if *image == wanted.image && *failures > 0 =>
             {
-                let reason = if *failures > 1 { "ImagePullBackOff" } else { "ErrImagePull" };
-                evidence.push(Evidence { reason: reason.to_owned(), message: message.clone() });
+                if *home_fault {
+                    fault = Some(message.clone());
+                } else {
+                    let reason = if *failures > 1 { "ImagePullBackOff" } else { "ErrImagePull" };
+                    evidence.push(Evidence { reason: reason.to_owned(), message: message.clone() });
+                }
             }
             _ => {}
         }
@@ -341,6 +348,7 @@ impl Controller {
             ),
             total: count(self.seats.len()),
             restarts: new().map(|seat| seat.restarts).sum(),
+            home_fault: fault,
             evidence,
         };
         let differs = self.reported.send_if_modified(|before| {

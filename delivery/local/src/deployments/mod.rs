@@ -72,6 +72,8 @@ pub(crate) struct Reported {
     pub(crate) ready: u32,
     pub(crate) total: u32,
     pub(crate) restarts: u32,
+    /// What keeps this machine from running it.
+    pub(crate) home_fault: Option<String>,
     pub(crate) evidence: Vec<mercurious_core::decide::Evidence>,
 }
 
@@ -123,6 +125,7 @@ impl Seat {
             total: reported.total,
             restarts: reported.restarts,
             deadline_exceeded: false,
+            home_fault: reported.home_fault,
             evidence: reported.evidence,
             foreign_writers: Vec::new(),
         })

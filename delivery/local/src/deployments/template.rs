@@ -89,6 +89,7 @@ impl Template {
         given.extend(mounts.variables.iter().cloned());
         let env = environment(container, &facts, &surroundings.manifests, given)
             .map_err(|error| error.to_string())?;
+        let env = own_port(env, &network, ports);
         let fill = |words: &[String]| -> Vec<String> {
             words
                 .iter()
@@ -190,6 +191,21 @@ fn signal(text: &str) -> Option<Signal> {
     }
 }
 
+/// A manifest that says `PORT: "8080"` beside `containerPort: 8080` means the port of its replica, wherever that is.
+fn own_port(
+    mut env: BTreeMap<String, String>,
+    network: &ReplicaNetwork,
+    ports: &BTreeMap<u16, u16>,
+) -> BTreeMap<String, String> {
+    let named = env.get("PORT").and_then(|text| text.parse().ok());
+    if let (ReplicaNetwork::Shared, Some(own)) =
+        (network, named.and_then(|port: u16| ports.get(&port)))
+    {
+        env.insert("PORT".to_owned(), own.to_string());
+    }
+    env
+}
+
 fn network(
     deployment: &Deployment,
     surroundings: &Surroundings,
@@ -251,6 +267,19 @@ fn run_as(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_the_manifest_names_is_the_replicas_own() {
+        let ports = BTreeMap::from([(8080, 41_000)]);
+        let port = |text: &str, network: ReplicaNetwork| {
+            let env = BTreeMap::from([("PORT".to_owned(), text.to_owned())]);
+            own_port(env, &network, &ports)["PORT"].clone()
+        };
+        let private = ReplicaNetwork::Private { forwards: Vec::new(), reached: Vec::new() };
+        assert_eq!(port("8080", ReplicaNetwork::Shared), "41000");
+        assert_eq!(port("8080", private), "8080");
+        assert_eq!(port("41000", ReplicaNetwork::Shared), "41000");
+    }
 
     #[test]
     fn a_stop_signal_may_be_written_in_three_ways() {

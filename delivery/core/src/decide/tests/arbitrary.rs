@@ -60,6 +60,7 @@ fn without_people() -> BoxedStrategy<Happening> {
             2 => Just(Look::Fails),
             1 => Just(Look::MatchesNothing),
             1 => Just(Look::SelectsForeign),
+            1 => Just(Look::SelectsUnusable),
         ]
         .prop_map(Happening::Look),
         1 => proptest::option::of(0_usize..6).prop_map(Happening::Selects),

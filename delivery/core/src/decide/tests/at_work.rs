@@ -13,6 +13,24 @@ fn rolling(behaviour: Behaviour) -> World {
 }
 
 #[test]
+fn what_keeps_the_home_from_working_is_no_fault_of_the_release() {
+    let mut world = World::settled();
+    world.push(Behaviour::Good);
+    world.home_fault = Some("no space left on device".to_owned());
+    world.until(Reason::Progressing);
+    for _ in 0..10 {
+        world.wait(3600);
+        let decision = world.steps().0;
+        assert_eq!(decision.reason, Reason::Progressing, "{}", decision.message);
+        assert_eq!(decision.waiting_on.as_deref(), Some("no space left on device"));
+    }
+    assert!(world.record.holds.is_empty());
+    world.home_fault = None;
+    world.settle();
+    assert_eq!(world.running(), Some(1));
+}
+
+#[test]
 fn a_good_release_goes_through_every_phase() {
     let mut world = rolling(Behaviour::Good);
     let mut reasons = Vec::new();

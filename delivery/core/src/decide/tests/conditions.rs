@@ -67,6 +67,7 @@ fn conditions_say_how_it_stands() {
         (Look::Fails, "?FFF"),
         (Look::MatchesNothing, "FFFT"),
         (Look::SelectsForeign, "FFFT"),
+        (Look::SelectsUnusable, "FFFT"),
     ] {
         let mut world = World::with_two();
         world.look = look;

@@ -377,7 +377,7 @@ fn stories_reach_every_reason_and_every_end() {
             *ends.entry(attempt.phase).or_default() += 1;
         }
     }
-    assert_eq!(reasons.len(), 22, "{reasons:#?}");
+    assert_eq!(reasons.len(), 24, "{reasons:#?}");
     assert!(ends.values().all(|count| *count > 20) && ends.len() == 3, "{ends:#?}");
 }
 

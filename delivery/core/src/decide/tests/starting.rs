@@ -76,7 +76,7 @@ fn every_reason_not_to_start_is_said() {
 
 #[test]
 fn a_failed_or_empty_look_does_not_disturb_a_rollout_at_work() {
-    for look in [Look::Fails, Look::MatchesNothing, Look::SelectsForeign] {
+    for look in [Look::Fails, Look::MatchesNothing, Look::SelectsForeign, Look::SelectsUnusable] {
         let mut world = World::settled();
         world.push(Behaviour::Good);
         world.until(Reason::Progressing);

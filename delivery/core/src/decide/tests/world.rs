@@ -42,6 +42,7 @@ pub(super) enum Look {
     Fails,
     MatchesNothing,
     SelectsForeign,
+    SelectsUnusable,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ pub(super) struct World {
     pub(super) paused: bool,
     pub(super) absent: Option<WorkloadState>,
     pub(super) writers: Vec<String>,
+    /// Nothing new starts while this is set.
+    pub(super) home_fault: Option<String>,
     /// Every image that was written by an effect.
     pub(super) written: Vec<ImageReference>,
 }
@@ -103,6 +106,7 @@ impl World {
             selects: None,
             look: Look::Works,
             suspended: false,
+            home_fault: None,
             automatic_rollback: true,
             checks: vec!["endpoint".to_owned(), "logs".to_owned()],
             history_limit: 20,
@@ -208,6 +212,11 @@ impl World {
             Look::MatchesNothing => {
                 return Candidate::Empty { message: "none of 4 tags matches ^v".to_owned() };
             }
+            Look::SelectsUnusable => {
+                return Candidate::Unusable {
+                    message: "v9 has no image for this platform".to_owned(),
+                };
+            }
             Look::SelectsForeign => {
                 return Candidate::Selected {
                     release: Box::new(foreign()),
@@ -260,7 +269,8 @@ impl World {
     pub(super) fn workload(&self) -> Workload {
         let behaviour = self.behaviour();
         let want = self.replicas;
-        let made = (self.age / 2).min(u64::from(want)) as u32;
+        let starts = if self.home_fault.is_some() { 0 } else { self.age / 2 };
+        let made = starts.min(u64::from(want)) as u32;
         let stuck = matches!(behaviour, Behaviour::Crashes | Behaviour::NeverReady);
         let updated = if stuck || self.paused { made.min(1) } else { made };
         let gone = behaviour == Behaviour::ComesAndGoes && self.age % 7 > 4;
@@ -285,6 +295,7 @@ impl World {
             updated,
             available,
             ready: available,
+            home_fault: self.home_fault.clone(),
             total: if updated < want { want + 1 } else { want },
             restarts: u32::from(behaviour == Behaviour::RestartsLater && self.age >= 12),
             deadline_exceeded: false,

@@ -191,6 +191,7 @@ impl Workloads for FakeHome {
             updated: if progress >= 2 { 2 } else { 1 },
             available: if ready { 2 } else { 0 },
             ready: if ready { 2 } else { 0 },
+            home_fault: None,
             total: 2,
             restarts: 0,
             deadline_exceeded: false,

@@ -7,7 +7,7 @@ mod workload;
 
 pub(crate) use delivery::{auto_deploy, image_policy};
 pub(crate) use values::{config_map, ingress, secret, service};
-pub(crate) use workload::deployment;
+pub(crate) use workload::{deployment, unpinned};
 
 use crate::{Sourced, Warning, WarningKind};
 

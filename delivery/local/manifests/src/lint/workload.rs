@@ -1,6 +1,10 @@
+use std::collections::BTreeSet;
+
+use mercurious_core::resources::ObjectName;
+
 use super::{Remarks, has_password, is_credential};
 use crate::{
-    Container, Deployment, EnvValue, PreStop, Sourced, Strategy,
+    Container, Deployment, EnvValue, Manifests, PreStop, Sourced, Strategy,
     WarningKind::{Credential, Downtime, MutableTag, NoEffect, Rollback, Suspicious},
 };
 
@@ -65,6 +69,30 @@ fn strategy(object: &Sourced<Deployment>, remarks: &mut Remarks<'_>) {
     }
 }
 
+/// Images that a tag names which moves, where no auto-deploy pins them.
+pub(crate) fn unpinned(manifests: &mut Manifests) {
+    let steered: BTreeSet<ObjectName> = manifests
+        .auto_deploys
+        .iter()
+        .map(|(name, object)| ObjectName::new(&name.namespace, &object.value.spec.target.name))
+        .collect();
+    let Manifests { deployments, warnings, .. } = manifests;
+    for (name, object) in deployments.iter().filter(|(name, _)| !steered.contains(name)) {
+        let subject = format!("Deployment {name}");
+        let mut remarks = Remarks { subject: &subject, warnings: &mut *warnings };
+        for (index, container) in object.value.template.containers.iter().enumerate() {
+            let reference = &container.image.reference;
+            let latest = reference.tag().is_some_and(|tag| tag.as_str() == "latest");
+            if reference.digest().is_none() && latest {
+                let message = "`latest` means another image every day; name a tag of one build, or a digest, or \
+                               write an AutoDeploy";
+                let field = format!("spec.template.spec.containers[{index}].image");
+                remarks.add(MutableTag, object, &field, message);
+            }
+        }
+    }
+}
+
 fn container(
     object: &Sourced<Deployment>,
     container: &Container,
@@ -75,12 +103,6 @@ fn container(
         let message =
             "there is none: a replica counts as ready, and gets requests, as soon as it is started";
         remarks.add(Downtime, object, &format!("{path}.readinessProbe"), message);
-    }
-    let reference = &container.image.reference;
-    if reference.digest().is_none() && reference.tag().is_some_and(|tag| tag.as_str() == "latest") {
-        let message =
-            "`latest` means another image every day; name a tag of one build, or a digest";
-        remarks.add(MutableTag, object, &format!("{path}.image"), message);
     }
     if !container.resources.limits.is_empty() {
         let message = "what a replica uses is not limited on one machine";
