@@ -53,11 +53,14 @@ pub(crate) struct Platform {
     _redis: Option<Redis>,
 }
 
-/// The programs, beside this one.
+/// The programs: in `MERCURIOUS_CHAIN_PROGRAMS`, or beside this one.
+#[expect(clippy::disallowed_methods, reason = "a switch of this test")]
 fn program(name: &str) -> Option<PathBuf> {
-    let here = std::env::current_exe().ok()?;
-    let built = here.parent()?.parent()?.join(name);
-    built.is_file().then_some(built)
+    let directory = match std::env::var_os("MERCURIOUS_CHAIN_PROGRAMS") {
+        Some(directory) => PathBuf::from(directory),
+        None => std::env::current_exe().ok()?.parent()?.parent()?.to_owned(),
+    };
+    Some(directory.join(name)).filter(|path| path.is_file())
 }
 
 /// The programs that are not built.
@@ -66,10 +69,14 @@ pub(crate) fn missing() -> Vec<&'static str> {
     names.into_iter().filter(|name| program(name).is_none()).collect()
 }
 
-/// Whether the gateway was built with what `variables` ask for.
-fn takes(variables: &[(String, String)]) -> bool {
+/// Whether the gateway was built with MongoDB and Redis.
+pub(crate) fn takes_mongo() -> bool {
     let mut command = Command::new(program("api-gateway").unwrap());
-    command.arg("--check").envs(variables.iter().cloned());
+    command.arg("--check").envs([
+        ("KAFKA_BROKERS", "127.0.0.1:1"),
+        ("STORE_URL", "mongodb://127.0.0.1:1/"),
+        ("REDIS_URL", "redis://127.0.0.1:1/"),
+    ]);
     command.output().is_ok_and(|output| output.status.success())
 }
 
@@ -110,7 +117,7 @@ impl Platform {
             let redis = redis.as_ref().map(Redis::url).unwrap_or_default();
             [gateway.clone(), pairs(&[("STORE_URL", &url), ("REDIS_URL", &redis)])].concat()
         });
-        let store = match with_mongo.filter(|variables| takes(variables)) {
+        let store = match with_mongo {
             Some(variables) => {
                 gateway = variables;
                 "a MongoDB-wire server and Redis, with passwords"
@@ -122,9 +129,14 @@ impl Platform {
             }
         };
         let mut services = Vec::new();
-        for (name, variables) in
-            [("api-gateway", &gateway), ("api-enrichment", &common), ("api-generation", &common)]
-        {
+        // Unoptimised, the planner takes seconds; how good its plans are does not matter here.
+        let effort = if cfg!(debug_assertions) { "100000" } else { "5000000" };
+        let generation = [common.clone(), pairs(&[("PLANNER_EFFORT", effort)])].concat();
+        for (name, variables) in [
+            ("api-gateway", &gateway),
+            ("api-enrichment", &common),
+            ("api-generation", &generation),
+        ] {
             for replica in 1..=2 {
                 let port = free_port();
                 let mut variables = variables.clone();
