@@ -1,5 +1,4 @@
 //! Destinations and days at the edge of what makes sense get a clear answer.
-#![expect(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
 mod support;
 
