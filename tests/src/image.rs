@@ -40,7 +40,8 @@ impl Image {
         Digest::of(self.version.as_bytes()).hex()[..40].to_owned()
     }
 
-    pub(crate) fn created(&self) -> i64 {
+    /// When it was built, in seconds since 1970.
+    pub fn created(&self) -> i64 {
         FIRST_BUILD + 60 * i64::from(self.built)
     }
 

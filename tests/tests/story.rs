@@ -6,7 +6,7 @@ use mercurious_api::{Change, Verb};
 use mercurious_core::rollout::Phase;
 use mercurious_load::{EventStream, Load, LoadSettings, ask};
 use mercurious_runtime::Tasks;
-use mercurious_trials::{Home, Image, Program, Wish};
+use mercurious_trials::{Home, Image, Program, ToldHome, Wish};
 
 #[tokio::test]
 async fn a_switch_loses_no_request_and_ends_streams_cleanly() {
@@ -90,4 +90,15 @@ async fn images_tells_each_tag_of_a_repository_why_and_what_was_spent_with_no_se
         .unwrap();
     assert!(!nobody.status.success());
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("team/nobody"));
+}
+
+#[tokio::test]
+async fn a_notification_makes_another_registry_be_looked_at_at_once() {
+    let told = ToldHome::start(&Program::built().unwrap(), Wish::default()).await.unwrap();
+    for number in 1..=2 {
+        let (digest, _) = told.home.push(&Image::good(number)).await.unwrap();
+        // Nobody would look for a day.
+        told.notify().await.unwrap();
+        told.home.ended(&digest, Phase::Succeeded).await.unwrap();
+    }
 }

@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-messaging", &["runtime"]),
     ("mercurious-contracts", &["messaging"]),
     ("mercurious-backends", &[]),
+    ("mercurious-api-gateway", &["contracts", "messaging", "runtime"]),
     ("mercurious-worker", &["contracts", "messaging", "runtime"]),
     ("mercurious-enrichment", &["contracts", "itinerary", "runtime", "worker"]),
     ("mercurious-generation", &["contracts", "itinerary", "runtime", "worker"]),
@@ -46,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-adapters", &["core", "engine", "registry"]),
     ("mercurious-kubernetes", &["adapters", "core", "engine", "registry", "runtime"]),
     ("mercurious-api", &["core", "engine", "runtime"]),
+    ("mercurious-webhooks", &["core", "runtime"]),
     ("mercurious-properties", &["core", "registry", "manifests", "sandbox"]),
     (
         "mercurious",
@@ -62,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry",
             "runtime",
             "sandbox",
+            "webhooks",
         ],
     ),
 ];

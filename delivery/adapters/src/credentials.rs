@@ -2,6 +2,8 @@ use async_trait::async_trait;
 use mercurious_engine::{Place, ports::LookError};
 use mercurious_registry::Keychain;
 
+use crate::Wiring;
+
 /// Where a home finds what a registry wants to see. Asked before each look; nothing is kept here.
 #[async_trait]
 pub trait Credentials: Send + Sync + 'static {
@@ -9,6 +11,6 @@ pub trait Credentials: Send + Sync + 'static {
     /// itself. The error names the Secret, never its content.
     async fn keychain(&self, place: &Place) -> Result<Keychain, LookError>;
 
-    /// The certificate authority (PEM) that the place names beside the system's.
-    async fn certificate_authority(&self, place: &Place) -> Result<Option<Vec<u8>>, LookError>;
+    /// How the place's registry is reached: what its `certSecretRef` and `proxySecretRef` say.
+    async fn wiring(&self, place: &Place) -> Result<Wiring, LookError>;
 }

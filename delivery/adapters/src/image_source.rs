@@ -19,12 +19,15 @@ pub struct OciImageSource<C> {
     credentials: C,
     platform: Platform,
     build: Box<dyn Fn() -> RegistryClientBuilder + Send + Sync>,
-    /// One client per extra certificate authority; almost always just one in all.
-    clients: Mutex<BTreeMap<Trust, RegistryClient>>,
+    /// One client per wiring; almost always just one in all.
+    clients: Mutex<BTreeMap<Wired, RegistryClient>>,
 }
 
-/// The digest of an extra certificate authority, and the host to which plain HTTP is allowed.
-type Trust = (Option<Digest>, Option<String>);
+/// What tells a wiring from others, and the host to which plain HTTP is allowed.
+type Wired = (Option<Digest>, Option<String>);
+
+/// Secrets that change leave clients behind: so many are kept.
+const CLIENTS: usize = 64;
 
 impl<C> fmt::Debug for OciImageSource<C> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,25 +57,24 @@ impl<C: Credentials> OciImageSource<C> {
 
     async fn prepare(&self, place: &Place) -> Result<(RegistryClient, Keychain), LookError> {
         let keychain = self.credentials.keychain(place).await?;
-        let authority = self.credentials.certificate_authority(place).await?;
+        let wiring = self.credentials.wiring(place).await?;
         let key = (
-            authority.as_deref().map(Digest::of),
+            wiring.fingerprint().cloned(),
             place.insecure.then(|| place.repository.host().to_owned()),
         );
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok((client.clone(), keychain));
         }
-        let mut builder = (self.build)();
-        if let Some(authority) = authority {
-            builder = builder.extra_ca(authority);
+        if clients.len() >= CLIENTS {
+            clients.clear();
         }
+        let mut builder = wiring.build((self.build)());
         if place.insecure {
             builder = builder.plain_http(place.repository.host());
         }
-        let client = builder.build().map_err(|error| LookError::Failed {
+        let client = builder.build().map_err(|error| LookError::Unprepared {
             message: format!("ImageRepository {}: {}", place.name, chain(&error)),
-            retryable: false,
         })?;
         clients.insert(key, client.clone());
         Ok((client, keychain))

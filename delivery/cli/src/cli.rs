@@ -9,6 +9,7 @@ use crate::{
     commands::manifests::ManifestsArgs,
     example_server::ExampleServerArgs,
     failure::Exit,
+    hooks_args::HooksArgs,
 };
 
 /// Keeps what runs in step with what was built: detect, decide, roll out, verify, roll back, hold.
@@ -186,9 +187,14 @@ pub(crate) struct SyncArgs {
 pub(crate) struct ControllerArgs {
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
+    /// Keep the image objects of this namespace although no auto-deploy refers to them; may be repeated
+    #[arg(long = "image-namespace", value_name = "NAME")]
+    pub(crate) image_namespaces: Vec<String>,
     /// Where /health, /ready and /metrics are answered
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) hooks: HooksArgs,
 }
 
 #[derive(Args)]
@@ -208,6 +214,8 @@ pub(crate) struct UpArgs {
     /// Run images as plain processes even where bubblewrap is installed
     #[arg(long)]
     pub(crate) no_sandbox: bool,
+    #[command(flatten)]
+    pub(crate) hooks: HooksArgs,
 }
 
 #[derive(Args)]

@@ -2,7 +2,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use mercurious_core::image::Platform;
-use mercurious_kubernetes::Mirror;
+use mercurious_kubernetes::{ImageSettings, Mirror};
 
 /// Which cluster is meant. In a pod: its own.
 #[derive(Args, Clone, Default)]
@@ -49,6 +49,17 @@ pub(crate) struct EngineArgs {
     /// Where it is [default: the one namespace that is looked at, else the own one]
     #[arg(long, value_name = "NAME")]
     pub(crate) lease_namespace: Option<String>,
+    /// No ImagePolicy may choose from an ImageRepository of another namespace
+    #[arg(long)]
+    pub(crate) no_cross_namespace_refs: bool,
+    /// Where Flux runs: while its image-reflector-controller is at work there, the status of image objects is its own
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "flux-system",
+        env = "MERCURIOUS_FLUX_NAMESPACE"
+    )]
+    pub(crate) flux_namespace: String,
     /// Who has not renewed the Lease for so many seconds holds it no more
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(3..=300))]
     pub(crate) lease_seconds: u64,
@@ -57,6 +68,14 @@ pub(crate) struct EngineArgs {
 impl EngineArgs {
     pub(crate) fn lease_duration(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
+    }
+
+    pub(crate) fn images(&self, namespaces: Vec<String>) -> ImageSettings {
+        ImageSettings {
+            own_namespace_only: self.no_cross_namespace_refs,
+            flux_namespace: self.flux_namespace.clone(),
+            namespaces,
+        }
     }
 
     pub(crate) fn platform(&self) -> Platform {

@@ -9,7 +9,8 @@ use mercurious_core::{
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    AskError, AuditEntry, AutoDeployView, DecisionView, EngineError, Rest, TagChoice, Wish, Wishes,
+    AskError, AuditEntry, AutoDeployView, DecisionView, EngineError, RepositoryState, Rest,
+    TagChoice, Wish, Wishes,
     detect::tag_choices,
     engine::Ports,
     ports::LogTail,
@@ -170,6 +171,22 @@ impl EngineHandle {
         };
         let view = view.wait_for(fresh).await.map_err(|_| AskError::Stopping)?;
         view.clone().ok_or(AskError::Stopping)
+    }
+
+    /// What is known of a repository, as it changes; nothing where it is not watched.
+    pub fn repository_state(&self, name: &ObjectName) -> Option<watch::Receiver<RepositoryState>> {
+        self.seats.repository(name).map(|seat| seat.state)
+    }
+
+    /// Looks at a repository now and waits for the end of that look, good or bad.
+    pub async fn look_at(&self, name: &ObjectName) -> Result<(), AskError> {
+        let Some(seat) = self.seats.repository(name).filter(|seat| !seat.suspended) else {
+            return Ok(());
+        };
+        let (done, answered) = oneshot::channel();
+        let hint = Hint { tag: None, done: Some(done) };
+        seat.hints.send(hint).await.map_err(|_| AskError::Stopping)?;
+        answered.await.map_err(|_| AskError::Stopping)
     }
 
     /// Says that a tag moved in the registry: a hint, looked into by everybody who watches that repository.

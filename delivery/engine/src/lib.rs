@@ -14,6 +14,7 @@
 //! # Assumptions
 //! - One engine at a time per scope: the home's lock or lease sees to that.
 
+mod admission;
 mod ask_error;
 mod audit;
 mod checks;
@@ -32,10 +33,12 @@ mod wish;
 
 pub mod ports;
 
+pub use admission::Admission;
 pub use ask_error::AskError;
 pub use audit::AuditEntry;
 pub use detect::{
-    Look, LookDepth, PassedOver, SAFETY_NET, Seen, TagChoice, choose, look, tag_choices,
+    Look, LookDepth, PassedOver, SAFETY_NET, Seen, ShownTag, TagChoice, choose, look, shown,
+    tag_choices,
 };
 pub use engine::{Engine, EngineError, Ports};
 pub use events::{Event, EventBus, EventKind};
@@ -43,4 +46,5 @@ pub use handle::EngineHandle;
 pub use rest::Rest;
 pub use verify::{Verification, VerifiedBox, verify};
 pub use view::{AutoDeployView, DecisionView, RepositoryView, WorkloadView};
-pub use wish::{Place, RepositoryWish, Target, Wish, WishError, Wishes};
+pub use watch::RepositoryState;
+pub use wish::{Place, RepositoryWish, Target, Wish, WishError, Wishes, chosen_from};

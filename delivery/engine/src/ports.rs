@@ -40,6 +40,13 @@ pub enum LookError {
         /// Whether trying again may help.
         retryable: bool,
     },
+    /// What the question needs is not there, or cannot be used: a Secret, a certificate, a proxy. The registry was not
+    /// asked, and may be as soon as somebody has put that right.
+    #[error("{message}")]
+    Unprepared {
+        /// What is wrong, and with which object.
+        message: String,
+    },
     /// The image exists and cannot run here, for ever: nothing to retry.
     #[error("{message}")]
     Unusable {
@@ -52,6 +59,13 @@ pub enum LookError {
         /// What is not there.
         message: String,
     },
+}
+
+impl LookError {
+    /// Whether the same question may be answered later: then nothing is concluded from this one.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Failed { retryable: true, .. } | Self::Unprepared { .. })
+    }
 }
 
 /// The home of workloads.

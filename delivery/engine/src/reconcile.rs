@@ -22,7 +22,7 @@ use crate::{
     checks::Checks,
     detect::choose,
     engine::Ports,
-    ports::{Attention, Commit, LookError, StoreError},
+    ports::{Attention, Commit, StoreError},
     seats::Waiting,
     view::WorkloadView,
     watch::RepositoryState,
@@ -362,7 +362,7 @@ impl Reconciler {
                 memory.resolved.insert(digest, Some(release.clone()));
                 Some(release)
             }
-            Err(LookError::Failed { retryable: true, .. }) => None,
+            Err(error) if error.is_passing() => None,
             Err(_) => {
                 memory.resolved.insert(digest, None);
                 None

@@ -14,13 +14,17 @@ use crate::{
 
 /// What is known of a repository now, for reconcilers and for people.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RepositoryState {
-    /// What was seen.
-    pub(crate) seen: Arc<Seen>,
+pub struct RepositoryState {
+    /// What was seen; the same as long as nothing else is.
+    pub seen: Arc<Seen>,
     /// Why the last look failed, if it did.
-    pub(crate) failure: Option<String>,
+    pub failure: Option<String>,
+    /// Whether it failed before the registry was asked: a Secret is not there, or cannot be used.
+    pub unprepared: bool,
     /// When the last look ended, good or bad.
-    pub(crate) looked_at: Option<Timestamp>,
+    pub looked_at: Option<Timestamp>,
+    /// Whether the tags were listed in this engine's life, so that all of them are in what was seen.
+    pub listed: bool,
 }
 
 /// Asks for a look now.
@@ -60,7 +64,7 @@ impl Watcher {
             if !wish.suspended {
                 let failed = tokio::select! {
                     () = self.stopping.cancelled() => return,
-                    failed = self.look(&wish, depth) => failed,
+                    failed = self.look(&wish, depth.clone()) => failed,
                 };
                 failures = if failed { failures.saturating_add(1) } else { 0 };
             }
@@ -71,7 +75,8 @@ impl Watcher {
             let pause = pause(wish.interval, failures);
             depth = tokio::select! {
                 () = self.stopping.cancelled() => return,
-                () = tokio::time::sleep(pause) => LookDepth::Poll,
+                // A look that was asked for and failed is still asked for.
+                () = tokio::time::sleep(pause) => if failures > 0 { depth } else { LookDepth::Poll },
                 changed = self.wish.changed() => match changed {
                     Ok(()) => {
                         wish = self.wish.borrow_and_update().clone();
@@ -122,7 +127,7 @@ impl Watcher {
     async fn look(&self, wish: &RepositoryWish, depth: LookDepth) -> bool {
         let place = &wish.place;
         let policies: Vec<Policy> = wish.policies.values().cloned().collect();
-        if policies.is_empty() {
+        if policies.is_empty() && !place.shown {
             return false;
         }
         let before = self.state.borrow().seen.clone();
@@ -155,9 +160,13 @@ impl Watcher {
                     });
                 }
                 self.state.send_modify(|state| {
-                    state.seen = Arc::new(found.seen);
+                    if *state.seen != found.seen {
+                        state.seen = Arc::new(found.seen);
+                    }
                     state.failure = None;
+                    state.unprepared = false;
                     state.looked_at = Some(now);
+                    state.listed |= found.listed;
                 });
                 false
             }
@@ -167,8 +176,10 @@ impl Watcher {
                     tracing::warn!(error = %message, "look failed");
                     self.tell(EventKind::LookFailed { message: message.clone() });
                 }
+                let unprepared = matches!(error, LookError::Unprepared { .. });
                 self.state.send_modify(|state| {
                     state.failure = Some(message);
+                    state.unprepared = unprepared;
                     state.looked_at = Some(now);
                 });
                 true

@@ -9,6 +9,8 @@ use mercurious_core::{
     resources::{AutoDeploy, ImagePolicy, ImageRepository, ObjectName, Provider},
 };
 
+use crate::Admission;
+
 /// One place to look at: an ImageRepository, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -20,14 +22,18 @@ pub struct Place {
     pub secret: Option<ObjectName>,
     /// The ServiceAccount whose pull secrets may be used.
     pub service_account: Option<ObjectName>,
-    /// The Secret with an extra certificate authority.
+    /// The Secret with an extra certificate authority, or with a certificate of our own.
     pub certificate_secret: Option<ObjectName>,
+    /// The Secret with the address of a proxy.
+    pub proxy_secret: Option<ObjectName>,
     /// Plain HTTP is allowed.
     pub insecure: bool,
     /// Tags that match any of these are dropped.
     pub exclusions: Vec<String>,
     /// How long one look may take.
     pub timeout: Duration,
+    /// Whether its tags are shown to people, so that they must be known although no policy asks.
+    pub shown: bool,
 }
 
 impl Place {
@@ -163,7 +169,8 @@ impl Wishes {
         for (name, repository) in repositories {
             faults.extend(repository_wish(name, repository).err());
         }
-        let (wishes, misunderstood) = Self::understand(auto_deploys, policies, repositories);
+        let (wishes, misunderstood) =
+            Self::understand(auto_deploys, policies, repositories, &Admission::default());
         // A repository's own fault is reported once, not for each that refers to it.
         faults.extend(
             misunderstood
@@ -179,6 +186,7 @@ impl Wishes {
         auto_deploys: &BTreeMap<ObjectName, AutoDeploy>,
         policies: &BTreeMap<ObjectName, ImagePolicy>,
         repositories: &BTreeMap<ObjectName, ImageRepository>,
+        admission: &Admission,
     ) -> (Self, BTreeMap<ObjectName, WishError>) {
         let mut wishes = Self::default();
         for (name, repository) in repositories {
@@ -188,7 +196,7 @@ impl Wishes {
         }
         let mut faults = BTreeMap::new();
         for (name, auto_deploy) in auto_deploys {
-            match wishes.wish(name, auto_deploy, policies, repositories) {
+            match wishes.wish(name, auto_deploy, policies, repositories, admission) {
                 Ok(wish) => {
                     wishes.auto_deploys.insert(name.clone(), wish);
                 }
@@ -200,12 +208,21 @@ impl Wishes {
         (wishes, faults)
     }
 
+    /// Takes up a policy that no auto-deploy refers to, so that its repository is looked at for it as well. `false`
+    /// where that is not understood.
+    pub fn show(&mut self, name: &ObjectName, repository: &ObjectName, policy: Policy) -> bool {
+        let Some(wish) = self.repositories.get_mut(repository) else { return false };
+        wish.policies.insert(name.clone(), policy);
+        true
+    }
+
     fn wish(
         &mut self,
         name: &ObjectName,
         auto_deploy: &AutoDeploy,
         policies: &BTreeMap<ObjectName, ImagePolicy>,
         repositories: &BTreeMap<ObjectName, ImageRepository>,
+        admission: &Admission,
     ) -> Result<Wish, WishError> {
         let spec = &auto_deploy.spec;
         let policy_name =
@@ -213,16 +230,14 @@ impl Wishes {
         let Some(policy_object) = policies.get(&policy_name) else {
             return Err(WishError::NoPolicy { auto_deploy: name.clone(), policy: policy_name });
         };
-        let reference = &policy_object.spec.image_repository_ref;
-        let repository_name =
-            refer(reference.namespace.as_deref(), &reference.name, &policy_name.namespace);
+        let repository_name = chosen_from(&policy_name, policy_object);
         let Some(repository_object) = repositories.get(&repository_name) else {
             return Err(WishError::NoRepository {
                 policy: policy_name,
                 repository: repository_name,
             });
         };
-        if !lets_in(repository_object, &repository_name.namespace, &policy_name.namespace) {
+        if !admission.admits(&repository_name, repository_object, &policy_name.namespace) {
             return Err(WishError::AccessDenied {
                 policy: policy_name,
                 repository: repository_name,
@@ -270,9 +285,6 @@ fn repository_wish(
             "make a Secret of the registry's token and name it in spec.secretRef",
         );
     }
-    if spec.proxy_secret_ref.is_some() {
-        return unsupported("proxySecretRef", "name a mirror that is reached without a proxy");
-    }
     let repository = spec
         .image
         .parse()
@@ -290,9 +302,11 @@ fn repository_wish(
                 .as_ref()
                 .map(|account| ObjectName::new(&name.namespace, account)),
             certificate_secret: secret(&spec.cert_secret_ref),
+            proxy_secret: secret(&spec.proxy_secret_ref),
             insecure: spec.insecure,
             exclusions: spec.exclusion_list.clone(),
             timeout: spec.timeout.unwrap_or(spec.interval).0.max(Duration::from_secs(1)),
+            shown: false,
         },
         interval: spec.interval.0.max(Duration::from_secs(1)),
         suspended: spec.suspend,
@@ -300,20 +314,10 @@ fn repository_wish(
     })
 }
 
-/// Whether a repository may be chosen from by policies of this namespace. The label that every namespace has is the
-/// only one that is known without asking.
-fn lets_in(object: &ImageRepository, own: &str, namespace: &str) -> bool {
-    if own == namespace {
-        return true;
-    }
-    object.spec.access_from.as_ref().is_some_and(|access| {
-        access.namespace_selectors.iter().any(|selector| {
-            selector
-                .match_labels
-                .iter()
-                .all(|(key, value)| key == "kubernetes.io/metadata.name" && value == namespace)
-        })
-    })
+/// The repository that a policy chooses from.
+pub fn chosen_from(name: &ObjectName, policy: &ImagePolicy) -> ObjectName {
+    let reference = &policy.spec.image_repository_ref;
+    refer(reference.namespace.as_deref(), &reference.name, &name.namespace)
 }
 
 fn refer(namespace: Option<&str>, name: &str, own: &str) -> ObjectName {

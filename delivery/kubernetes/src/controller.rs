@@ -7,18 +7,23 @@ use mercurious_runtime::{CancellationToken, Clock, Tasks};
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
-    FluxVersion, Lease, LeaseError, LeaseSettings, Mirror, ObjectsError, Permit, Scope,
-    health::Health,
+    FluxVersion, Hints, ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, ObjectsError,
+    Permit, Scope,
+    admission::{admission, strangers},
+    health::{Health, MoreMetrics},
     names::FLUX_GROUP,
     objects::Objects,
-    pass::{Parts, understand},
+    pass::{Parts, Showing, understand},
     reading::{Change, Heard, Reading, Watch},
+    reflect::{Flux, Presence, Reflections, Reflector},
 };
 
 /// Changes that come together are taken up together.
 const TOGETHER: Duration = Duration::from_millis(100);
 /// A changed wish is decided upon within this.
 const DECIDED: Duration = Duration::from_secs(30);
+/// Whether Flux is at work, and what nobody watches, is asked this often.
+const AGAIN: Duration = Duration::from_secs(30);
 /// What is being written when the controller stops is written to its end, at most for so long.
 const STOPPING: Duration = Duration::from_secs(20);
 /// A cluster that does not know the kinds yet is asked again after this.
@@ -29,12 +34,18 @@ const NOT_INSTALLED: Duration = Duration::from_secs(5);
 pub struct ControllerSettings {
     /// Where auto-deploys are looked for.
     pub scope: Scope,
+    /// What is to be known about image objects.
+    pub images: ImageSettings,
     /// Registries that are asked in the place of others.
     pub mirrors: Vec<Mirror>,
     /// The platform of the nodes.
     pub platform: Platform,
     /// One engine at a time.
     pub lease: LeaseSettings,
+    /// Where hints from outside come in.
+    pub hints: Hints,
+    /// More text for `/metrics`.
+    pub metrics: Option<MoreMetrics>,
 }
 
 /// Why a controller ended.
@@ -63,8 +74,15 @@ pub async fn run_controller(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), ControllerError> {
-    let health = Health::default();
+    let health = Health::new(settings.hints.clone(), settings.metrics.clone());
     let outer = Tasks::new();
+    let relay = settings.hints.clone().relay(
+        client.clone(),
+        settings.scope.clone(),
+        Arc::clone(&clock),
+        outer.stopping(),
+    );
+    outer.spawn_critical("hints", relay);
     let (served, stopping) = (health.clone(), outer.stopping());
     outer.spawn_critical("health", async move {
         if let Err(error) = served.serve(listener, stopping).await {
@@ -110,6 +128,9 @@ async fn lead(
     let steering = Steering {
         client: client.clone(),
         scope: settings.scope.clone(),
+        images: settings.images.clone(),
+        permit: Arc::clone(&permit),
+        instance: settings.lease.holder.clone(),
         parts: Arc::clone(&parts),
         tasks: tasks.clone(),
         health: health.clone(),
@@ -180,6 +201,9 @@ async fn keep(lease: &Lease) {
 struct Steering {
     client: Client,
     scope: Scope,
+    images: ImageSettings,
+    permit: Arc<dyn Permit>,
+    instance: String,
     parts: Arc<Parts>,
     tasks: Tasks,
     health: Health,
@@ -192,8 +216,9 @@ impl Steering {
             () = stopping.cancelled() => return,
             flux = self.discover() => flux,
         };
+        let wanted = (self.scope.clone(), self.images.namespaces.clone());
         let (mut reading, mut hears) =
-            Reading::new(self.client.clone(), self.scope.clone(), flux, self.tasks.clone());
+            Reading::new(self.client.clone(), wanted, flux, self.tasks.clone());
         reading.watch_what_matters();
         let handle = match Engine::start(Wishes::default(), &self.parts.ports, &self.tasks) {
             Ok(handle) => handle,
@@ -203,7 +228,12 @@ impl Steering {
             }
         };
         self.health.leads(Some(handle.clone()));
+        let mut reflections =
+            Reflections::new(self.reflector(flux), handle.clone(), self.tasks.clone());
         let mut due: Option<Instant> = None;
+        let mut again = tokio::time::interval(AGAIN);
+        again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut owner = None;
         loop {
             let wait = async {
                 match due {
@@ -215,22 +245,38 @@ impl Steering {
                 () = stopping.cancelled() => return,
                 heard = hears.recv() => match heard {
                     Some(heard) => {
-                        if self.hear(&mut reading, &handle, heard) {
+                        if self.hear(&mut reading, &handle, &reflections, heard) {
                             due.get_or_insert(Instant::now() + TOGETHER);
                         }
                     }
                     None => return,
                 },
+                _ = again.tick() => {
+                    let flux = reflections.reflector().flux().await;
+                    // Labels of namespaces are not watched.
+                    if owner.as_ref() != Some(&flux) || !strangers(&reading.objects).is_empty() {
+                        due.get_or_insert(Instant::now() + TOGETHER);
+                    }
+                    if owner.as_ref() != Some(&flux) {
+                        match &flux {
+                            Flux::Present(why) => tracing::info!(reason = why, "leaves image objects alone"),
+                            Flux::Absent => tracing::info!("keeps image objects"),
+                        }
+                    }
+                    owner = Some(flux);
+                }
                 () = wait => {
                     due = None;
                     reading.watch_what_matters();
                     if reading.is_complete() {
-                        self.take_up(&reading.objects, &handle).await;
+                        let ours = owner.as_ref().is_none_or(|flux| *flux == Flux::Absent);
+                        let showing = if ours { Showing::All } else { Showing::Followed };
+                        self.take_up(&reading.objects, &handle, &mut reflections, showing).await;
                     }
                 }
             }
             while let Ok(heard) = hears.try_recv() {
-                if self.hear(&mut reading, &handle, heard) {
+                if self.hear(&mut reading, &handle, &reflections, heard) {
                     due.get_or_insert(Instant::now() + TOGETHER);
                 }
             }
@@ -242,6 +288,7 @@ impl Steering {
         &self,
         reading: &mut Reading,
         handle: &EngineHandle,
+        reflections: &Reflections,
         (watch, heard): (Watch, Heard),
     ) -> bool {
         match reading.hear(&watch, heard) {
@@ -258,6 +305,24 @@ impl Steering {
                 }
                 differs
             }
+            Change::Repository(name) => {
+                let found = reading.objects.image_repositories.get(&name);
+                let reflector = reflections.reflector();
+                if found.is_some_and(|found| reflector.hear_repository(&name, found)) {
+                    reflections.ring(&name);
+                }
+                false
+            }
+            Change::Policy(name) => {
+                let found = reading.objects.image_policies.get(&name);
+                let reflector = reflections.reflector();
+                if let Some(repository) =
+                    found.and_then(|found| reflector.hear_policy(&name, found))
+                {
+                    reflections.ring(&repository);
+                }
+                false
+            }
             Change::Deployment(name, facts) => {
                 self.parts.workloads.keep(&name, facts.map(|facts| *facts));
                 false
@@ -268,6 +333,20 @@ impl Steering {
             }
             Change::None => false,
         }
+    }
+
+    fn reflector(&self, flux: FluxVersion) -> Reflector {
+        let ports = &self.parts.ports;
+        let namespaces = vec![self.images.flux_namespace.clone()];
+        let presence = Presence::new(self.client.clone(), namespaces, Arc::clone(&ports.clock));
+        Reflector::new(
+            self.client.clone(),
+            flux,
+            Arc::clone(&self.permit),
+            ports,
+            self.instance.clone(),
+            presence,
+        )
     }
 
     async fn discover(&self) -> FluxVersion {
@@ -288,9 +367,17 @@ impl Steering {
     }
 
     /// Makes the engine wish what the cluster says now.
-    async fn take_up(&self, objects: &Objects, handle: &EngineHandle) {
+    async fn take_up(
+        &self,
+        objects: &Objects,
+        handle: &EngineHandle,
+        reflections: &mut Reflections,
+        showing: Showing,
+    ) {
         let parts = &self.parts;
-        let (wishes, faults) = understand(objects);
+        let admission = admission(&self.client, objects, self.images.own_namespace_only).await;
+        let (wishes, faults) = understand(objects, &admission, showing);
+        reflections.reflector().learn(objects, &wishes, &admission);
         parts.store.retain(|name| objects.auto_deploys.contains_key(name));
         parts.follow(&wishes);
         let workloads: BTreeSet<ObjectName> =
@@ -316,6 +403,8 @@ impl Steering {
             tracing::error!(error = %error, "wishes cannot be taken up");
             return;
         }
+        reflections.update();
+        reflections.answer();
         for (name, mut view) in views {
             if !parts.store.is_behind(&name) {
                 continue;

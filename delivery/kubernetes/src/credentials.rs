@@ -10,7 +10,7 @@ use k8s_openapi::{
     api::core::v1::{Secret, ServiceAccount},
 };
 use kube::{Client, api::Api};
-use mercurious_adapters::{Credentials, chain};
+use mercurious_adapters::{Credentials, Wiring, WiringError, chain};
 use mercurious_core::resources::ObjectName;
 use mercurious_engine::{Place, ports::LookError};
 use mercurious_registry::{CredentialsError, Keychain};
@@ -55,6 +55,8 @@ enum SecretError {
     )]
     Kind { name: ObjectName, kind: String, wanted: &'static str, make: &'static str },
     #[error("Secret {name}")]
+    Wiring { name: ObjectName, source: WiringError },
+    #[error("Secret {name}")]
     Content { name: ObjectName, source: CredentialsError },
 }
 
@@ -78,6 +80,16 @@ impl ClusterCredentials {
             Ok(None) => Err(SecretError::Missing { name: name.clone() }),
             Err(message) => Err(SecretError::Unreadable { name: name.clone(), message }),
         }
+    }
+
+    async fn wired(
+        &self,
+        name: &ObjectName,
+        read: impl FnOnce(&dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Wiring, WiringError>,
+    ) -> Result<Wiring, SecretError> {
+        let data = self.secret(name).await?.data.unwrap_or_default();
+        let get = |key: &str| data.get(key).map(|ByteString(value)| value.clone());
+        read(&get).map_err(|source| SecretError::Wiring { name: name.clone(), source })
     }
 
     async fn with_secret(
@@ -192,29 +204,22 @@ impl Credentials for ClusterCredentials {
         Ok(keychain)
     }
 
-    async fn certificate_authority(&self, place: &Place) -> Result<Option<Vec<u8>>, LookError> {
-        let Some(name) = &place.certificate_secret else { return Ok(None) };
-        let secret = self
-            .secret(name)
-            .await
-            .map_err(|error| wrong(place, "certSecretRef", &chain(&error)))?;
-        let data = secret.data.unwrap_or_default();
-        if let Some(ByteString(value)) = data.get("ca.crt").or_else(|| data.get("caFile")) {
-            return Ok(Some(value.clone()));
+    async fn wiring(&self, place: &Place) -> Result<Wiring, LookError> {
+        let mut wiring = Wiring::default();
+        if let Some(name) = &place.certificate_secret {
+            let read = self.wired(name, |get| wiring.with_certificates(get)).await;
+            wiring = read.map_err(|error| wrong(place, "certSecretRef", &chain(&error)))?;
         }
-        let error = SecretError::Kind {
-            name: name.clone(),
-            kind: secret.type_.unwrap_or_else(|| "Opaque".to_owned()),
-            wanted: "ca.crt",
-            make: "generic --from-file=ca.crt",
-        };
-        Err(wrong(place, "certSecretRef", &chain(&error)))
+        if let Some(name) = &place.proxy_secret {
+            let read = self.wired(name, |get| wiring.with_proxy(get)).await;
+            wiring = read.map_err(|error| wrong(place, "proxySecretRef", &chain(&error)))?;
+        }
+        Ok(wiring)
     }
 }
 
 fn wrong(place: &Place, field: &str, message: &str) -> LookError {
-    LookError::Failed {
+    LookError::Unprepared {
         message: format!("ImageRepository {}: spec.{field}: {message}", place.name),
-        retryable: true,
     }
 }

@@ -24,11 +24,12 @@ use serde_json::json;
 
 use crate::{
     Finding, FluxVersion, Mirror, Objects, ObjectsError, Scope,
+    admission::admission,
     deployment::DeploymentFacts,
-    lint::{finding, lint, lint_autoscalers, lint_budgets},
+    lint::{Steered, finding, lint, lint_autoscalers, lint_budgets},
     names::{FLUX_GROUP, REQUESTED_AT},
     objects::{AutoDeployObject, PAGE, auto_deploys},
-    pass::{Parts, understand},
+    pass::{Parts, Showing, understand},
     workloads::bounded,
 };
 
@@ -43,6 +44,8 @@ pub struct Desk {
     clock: Arc<dyn Clock>,
     wishes: BTreeMap<ObjectName, (Arc<Wish>, Option<Arc<Place>>)>,
     shown: BTreeMap<ObjectName, Shown>,
+    /// The tag that each ImagePolicy's status names.
+    elected: BTreeMap<ObjectName, String>,
 }
 
 /// An auto-deploy as the cluster shows it.
@@ -116,7 +119,8 @@ impl Desk {
             .await?
             .ok_or(ObjectsError::NotInstalled { kind: "ImagePolicy", group: FLUX_GROUP })?;
         let objects = Objects::list(&client, scope, flux).await?;
-        let (wishes, faults) = understand(&objects);
+        let admission = admission(&client, &objects, false).await;
+        let (wishes, faults) = understand(&objects, &admission, Showing::Nothing);
         let parts = Parts::new(
             &client,
             &(Arc::new(Person) as Arc<dyn crate::Permit>),
@@ -132,6 +136,11 @@ impl Desk {
             parts.store.learn(name, object);
             shown.insert(name.clone(), Shown::of(object, faults.get(name).cloned()));
         }
+        let elected = objects
+            .image_policies
+            .iter()
+            .filter_map(|(name, found)| Some((name.clone(), found.elected()?)))
+            .collect();
         let places: BTreeMap<ObjectName, Arc<Place>> = wishes
             .repositories
             .iter()
@@ -145,7 +154,7 @@ impl Desk {
                 (name, (Arc::new(wish), place))
             })
             .collect();
-        Ok(Self { client, flux, parts, clock, wishes, shown })
+        Ok(Self { client, flux, parts, clock, wishes, shown, elected })
     }
 
     /// All auto-deploys.
@@ -371,12 +380,36 @@ impl Desk {
                 }
             }
         }
+        findings.extend(self.notes(name).await);
+        findings
+    }
+
+    /// What is odd about its policy and its workload, each with its remedy.
+    pub async fn notes(&self, name: &ObjectName) -> Vec<Finding> {
+        let mut findings = Vec::new();
         let Ok((wish, _)) = self.understood(name) else { return findings };
+        findings.extend(self.divergence(name, wish));
         findings.extend(wish.warnings.iter().map(|warning| {
             finding(warning.to_string(), "correct the ImagePolicy where that is not meant")
         }));
         findings.extend(self.examine_workload(wish).await);
         findings
+    }
+
+    /// What the ImagePolicy says, where that is not what the engine deploys: Flux wrote it, then.
+    fn divergence(&self, name: &ObjectName, wish: &Wish) -> Option<Finding> {
+        let status = self.shown.get(name)?.object.status.as_ref()?;
+        let (own, flux) =
+            (status.candidate.as_ref()?.tag.as_ref()?, self.elected.get(&wish.policy_name)?);
+        (own.as_str() != flux).then(|| {
+            finding(
+                format!(
+                    "ImagePolicy {} says {flux}; the newest is {own} ({})",
+                    wish.policy_name, status.candidate.as_ref().map_or("", |it| it.why.as_str())
+                ),
+                "where Flux keeps the ImagePolicy, what else reads it gets Flux's choice: let nothing else deploy",
+            )
+        })
     }
 
     async fn examine_workload(&self, wish: &Wish) -> Vec<Finding> {
@@ -398,7 +431,12 @@ impl Desk {
             Ok(container) => container,
             Err(message) => return vec![finding(message, "name the container in spec.container")],
         };
-        let mut findings = lint(&deployment, &container.name);
+        let steered = Steered {
+            container: &container.name,
+            repository: &wish.target.repository,
+            bake: wish.auto_deploy.spec.rollout.bake.0,
+        };
+        let mut findings = lint(&deployment, steered);
         let relentless = container.relentless();
         if !relentless.is_empty() && !facts.take_over {
             findings.push(finding(

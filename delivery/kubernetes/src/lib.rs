@@ -16,6 +16,7 @@
 //! # Assumptions
 //! - The API server supports server-side apply and status subresources (Kubernetes 1.22 and later).
 
+mod admission;
 mod api_error;
 mod checker;
 mod connection;
@@ -25,6 +26,7 @@ mod deployment;
 mod desk;
 mod events;
 mod health;
+mod hints;
 mod lease;
 mod lint;
 mod names;
@@ -34,6 +36,7 @@ mod pass;
 mod permit;
 mod pods;
 mod reading;
+mod reflect;
 mod registry_settings;
 mod store;
 mod stored;
@@ -42,6 +45,7 @@ mod workloads;
 #[cfg(test)]
 mod tests;
 
+pub use admission::ImageSettings;
 pub use api_error::explain;
 pub use checker::ClusterChecker;
 pub use connection::{Connection, ConnectionError, ConnectionSettings};
@@ -49,6 +53,8 @@ pub use controller::{ControllerError, ControllerSettings, run_controller};
 pub use credentials::ClusterCredentials;
 pub use desk::{Desk, DeskError, Shown};
 pub use events::EventRecorder;
+pub use health::MoreMetrics;
+pub use hints::Hints;
 pub use lease::{Lease, LeaseError, LeaseSettings};
 pub use lint::Finding;
 pub use objects::{FluxVersion, Objects, ObjectsError, Scope};

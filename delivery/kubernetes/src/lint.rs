@@ -1,5 +1,7 @@
 //! What about a Deployment costs requests, or keeps a rollout from being judged or taken back.
 
+use std::time::Duration;
+
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec},
@@ -9,6 +11,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::util::intstr::IntOrString,
 };
+use mercurious_core::image::{ImageReference, Repository};
 
 /// Something that is odd, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +26,19 @@ pub(crate) fn finding(what: impl Into<String>, remedy: impl Into<String>) -> Fin
     Finding { what: what.into(), remedy: remedy.into() }
 }
 
+/// What is steered: of which a Deployment may be right or wrong for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steered<'a> {
+    /// The container.
+    pub(crate) container: &'a str,
+    /// Whose image is moved.
+    pub(crate) repository: &'a Repository,
+    /// How long a new release must stay healthy.
+    pub(crate) bake: Duration,
+}
+
 /// Goes through what is known to hurt.
-pub(crate) fn lint(deployment: &Deployment, container: &str) -> Vec<Finding> {
+pub(crate) fn lint(deployment: &Deployment, steered: Steered<'_>) -> Vec<Finding> {
     let Some(spec) = &deployment.spec else { return Vec::new() };
     let mut findings = Vec::new();
     let mut found = |what: &str, remedy: &str| findings.push(finding(what, remedy));
@@ -48,8 +62,41 @@ pub(crate) fn lint(deployment: &Deployment, container: &str) -> Vec<Finding> {
     }
     let pod = spec.template.spec.as_ref();
     let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
-    if let Some(container) = containers.iter().find(|own| own.name == container) {
+    if let Some(container) = containers.iter().find(|own| own.name == steered.container) {
         lint_container(container, &mut found);
+        let grace = pod.and_then(|pod| pod.termination_grace_period_seconds).unwrap_or(30);
+        if pause(container).is_some_and(|seconds| seconds >= grace) {
+            found(
+                "preStop sleeps as long as the pod may take to end: it is killed with requests open",
+                "set terminationGracePeriodSeconds above the sleep and the time to drain",
+            );
+        }
+    }
+    if containers
+        .iter()
+        .flat_map(|own| own.ports.iter().flatten())
+        .any(|port| port.host_port.is_some())
+    {
+        found(
+            "a hostPort is taken by the old pod: a new one cannot start on that node before it is gone",
+            "leave hostPort out and use a Service, or have more nodes than replicas",
+        );
+    }
+    let init = pod.and_then(|pod| pod.init_containers.as_deref()).unwrap_or_default();
+    if let Some(name) = init.iter().find(|own| is_of(own, steered.repository)).map(|own| &own.name)
+    {
+        found(
+            &format!(
+                "init container {name} has an image of the same repository, which is not moved along"
+            ),
+            "do in the container itself what must fit its release, migrations above all",
+        );
+    }
+    if steered.bake.is_zero() && spec.min_ready_seconds.unwrap_or(0) == 0 {
+        found(
+            "neither bake nor minReadySeconds: a program that crashes after its first answer is a success",
+            "set spec.rollout.bake of the AutoDeploy, 30s for one",
+        );
     }
     if spec.revision_history_limit == Some(0) {
         found(
@@ -81,6 +128,17 @@ fn lint_container(container: &Container, found: &mut impl FnMut(&str, &str)) {
             "set lifecycle.preStop.sleep.seconds: 3, and terminationGracePeriodSeconds above that and the time to drain",
         );
     }
+}
+
+/// For how long it sleeps before it is told to end.
+fn pause(container: &Container) -> Option<i64> {
+    let hook = container.lifecycle.as_ref()?.pre_stop.as_ref()?;
+    hook.sleep.as_ref().map(|sleep| sleep.seconds)
+}
+
+fn is_of(container: &Container, repository: &Repository) -> bool {
+    let image = container.image.as_deref().and_then(|image| image.parse::<ImageReference>().ok());
+    image.is_some_and(|image| image.repository() == repository)
 }
 
 /// How many pods may be missing during a rollout, as the controller computes it.
@@ -158,7 +216,10 @@ mod tests {
     }
 
     fn whats(deployment: &Deployment) -> String {
-        lint(deployment, "app").into_iter().map(|finding| finding.what + "\n").collect()
+        let repository = "h.io/web".parse().unwrap();
+        let steered =
+            Steered { container: "app", repository: &repository, bake: Duration::from_secs(1) };
+        lint(deployment, steered).into_iter().map(|finding| finding.what + "\n").collect()
     }
 
     #[test]
@@ -192,6 +253,28 @@ mod tests {
         recreated.spec.as_mut().unwrap().strategy =
             serde_json::from_value(serde_json::json!({"type": "Recreate"})).unwrap();
         assert!(whats(&recreated).contains("outage"));
+    }
+
+    #[test]
+    fn what_outlives_its_release_is_named() {
+        let own = |more: &str| {
+            let spec: serde_json::Value = serde_json::from_str(more).unwrap();
+            let mut pod = serde_json::json!({"containers": [{
+                "name": "app", "readinessProbe": {"httpGet": {"port": 80}},
+                "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
+            }]});
+            pod.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+            whats(&deployment(&serde_json::json!({
+                "replicas": 1, "selector": {}, "template": {"spec": pod},
+            })))
+        };
+        assert_eq!(own("{}"), "");
+        assert!(own(r#"{"terminationGracePeriodSeconds": 3}"#).contains("preStop sleeps as long"));
+        let init = r#"{"initContainers": [{"name": "migrate", "image": "h.io/web:v1"}]}"#;
+        assert!(own(init).contains("init container migrate"));
+        assert_eq!(own(r#"{"initContainers": [{"name": "wait", "image": "h.io/wait"}]}"#), "");
+        let port = r#"{"containers": [{"name": "other", "ports": [{"containerPort": 1, "hostPort": 1}]}]}"#;
+        assert!(own(port).contains("hostPort"));
     }
 
     #[test]

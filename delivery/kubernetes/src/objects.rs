@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::{
     api_error::{explain, is_not_found},
-    names::{FLUX_GROUP, GROUP, GUIDE_RECONCILE, REQUEST_PREFIX, REQUESTED_AT, VERSION},
+    names::{FLUX_GROUP, GROUP, REQUEST_PREFIX, VERSION},
+    reflect::{PolicyObject, RepositoryFound},
     stored::StoredStatus,
 };
 
@@ -68,6 +69,10 @@ pub struct Objects {
     pub(crate) policies: BTreeMap<ObjectName, ImagePolicy>,
     /// ImageRepositories.
     pub(crate) repositories: BTreeMap<ObjectName, RepositoryObject>,
+    /// ImageRepositories with their status, those that cannot be understood among them.
+    pub(crate) image_repositories: BTreeMap<ObjectName, RepositoryFound>,
+    /// ImagePolicies likewise.
+    pub(crate) image_policies: BTreeMap<ObjectName, PolicyObject>,
     /// Objects that cannot be understood, and why.
     pub(crate) faults: BTreeMap<(&'static str, ObjectName), String>,
 }
@@ -90,6 +95,16 @@ pub(crate) struct Identity {
     pub(crate) uid: String,
     pub(crate) resource_version: String,
     pub(crate) generation: i64,
+}
+
+impl Identity {
+    /// Whether this is not older than the other: a watch lags behind an answer.
+    pub(crate) fn is_not_before(&self, other: &Self) -> bool {
+        match (self.resource_version.parse::<u64>(), other.resource_version.parse::<u64>()) {
+            (Ok(own), Ok(other)) => own >= other,
+            _ => true,
+        }
+    }
 }
 
 /// An ImageRepository as it lies in the cluster.
@@ -231,14 +246,15 @@ impl Objects {
 
     pub(crate) fn add_policy(&mut self, object: &DynamicObject) {
         let name = name(object);
-        match read_spec(object) {
-            Ok(spec) => {
-                let policy = ImagePolicy {
-                    api_version: api_version(object),
-                    kind: "ImagePolicy".to_owned(),
-                    metadata: metadata(object),
-                    spec,
-                };
+        let policy = read_spec(object).map(|spec| ImagePolicy {
+            api_version: api_version(object),
+            kind: "ImagePolicy".to_owned(),
+            metadata: metadata(object),
+            spec,
+        });
+        self.image_policies.insert(name.clone(), PolicyObject::read(object, policy.clone()));
+        match policy {
+            Ok(policy) => {
                 self.faults.remove(&("ImagePolicy", name.clone()));
                 self.policies.insert(name, policy);
             }
@@ -251,15 +267,17 @@ impl Objects {
 
     pub(crate) fn add_repository(&mut self, object: &DynamicObject) {
         let name = name(object);
-        match read_spec(object) {
-            Ok(spec) => {
-                let asked = asked(object);
-                let repository = ImageRepository {
-                    api_version: api_version(object),
-                    kind: "ImageRepository".to_owned(),
-                    metadata: metadata(object),
-                    spec,
-                };
+        let repository = read_spec(object).map(|spec| ImageRepository {
+            api_version: api_version(object),
+            kind: "ImageRepository".to_owned(),
+            metadata: metadata(object),
+            spec,
+        });
+        let found = RepositoryFound::read(object, repository.clone());
+        let asked = found.asked.clone();
+        self.image_repositories.insert(name.clone(), found);
+        match repository {
+            Ok(repository) => {
                 self.faults.remove(&("ImageRepository", name.clone()));
                 self.repositories.insert(name, RepositoryObject { repository, asked });
             }
@@ -369,14 +387,4 @@ fn metadata(object: &DynamicObject) -> Metadata {
         annotations: annotations.map(|(key, value)| (key.clone(), value.clone())).collect(),
         ..Metadata::default()
     }
-}
-
-/// Both annotations, so that either one's change is seen.
-fn asked(object: &DynamicObject) -> Option<String> {
-    let annotations = object.metadata.annotations.as_ref()?;
-    let said: Vec<&str> = [REQUESTED_AT, GUIDE_RECONCILE]
-        .iter()
-        .filter_map(|key| annotations.get(*key).map(String::as_str))
-        .collect();
-    (!said.is_empty()).then(|| said.join(" "))
 }

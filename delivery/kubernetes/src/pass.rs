@@ -8,15 +8,19 @@ use kube::Client;
 use mercurious_core::{
     decide::Reason,
     image::Platform,
+    policy::Policy,
     resources::ObjectName,
     rollout::{Attempt, RolloutId},
 };
-use mercurious_engine::{Engine, EngineHandle, Event, Ports, Rest, Wishes};
+use mercurious_engine::{Admission, Engine, EngineHandle, Event, Ports, Rest, Wishes, chosen_from};
 use mercurious_runtime::{Clock, Tasks};
 
 use crate::{
     ClusterChecker, ClusterCredentials, ClusterWorkloads, Denied, EventRecorder, FluxVersion,
-    Lease, LeaseError, LeaseSettings, Mirror, Objects, ObjectsError, Permit, Scope, StatusStore,
+    ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, Objects, ObjectsError, Permit, Scope,
+    StatusStore,
+    admission::admission,
+    reflect::{Flux, Presence, Reflector},
     registry_settings,
 };
 use mercurious_adapters::{OciImageSource, chain};
@@ -33,6 +37,8 @@ pub struct PassSettings {
     pub scope: Scope,
     /// Only these auto-deploys; all where there are none.
     pub names: Vec<String>,
+    /// What is to be known about image objects.
+    pub images: ImageSettings,
     /// Registries that are asked in the place of others.
     pub mirrors: Vec<Mirror>,
     /// The platform of the nodes.
@@ -178,8 +184,23 @@ impl Parts {
     }
 }
 
+/// Which image objects are shown what was seen of their registries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Showing {
+    /// None.
+    Nothing,
+    /// Those that auto-deploys follow, with every policy that chooses from the same repositories.
+    Followed,
+    /// All.
+    All,
+}
+
 /// The wishes of what was read, and why some of it makes none.
-pub(crate) fn understand(objects: &Objects) -> (Wishes, BTreeMap<ObjectName, String>) {
+pub(crate) fn understand(
+    objects: &Objects,
+    admission: &Admission,
+    showing: Showing,
+) -> (Wishes, BTreeMap<ObjectName, String>) {
     let auto_deploys = objects
         .auto_deploys
         .iter()
@@ -190,11 +211,15 @@ pub(crate) fn understand(objects: &Objects) -> (Wishes, BTreeMap<ObjectName, Str
         .iter()
         .map(|(name, object)| (name.clone(), object.repository.clone()))
         .collect();
-    let (mut wishes, faults) = Wishes::understand(&auto_deploys, &objects.policies, &repositories);
+    let (mut wishes, faults) =
+        Wishes::understand(&auto_deploys, &objects.policies, &repositories, admission);
     let followed: BTreeSet<&ObjectName> =
         wishes.auto_deploys.values().map(|wish| &wish.repository).collect();
     let followed: BTreeSet<ObjectName> = followed.into_iter().cloned().collect();
-    wishes.repositories.retain(|name, _| followed.contains(name));
+    wishes.repositories.retain(|name, _| showing == Showing::All || followed.contains(name));
+    if showing != Showing::Nothing {
+        show(&mut wishes, objects, admission);
+    }
     let mut faults: BTreeMap<ObjectName, String> =
         faults.into_iter().map(|(name, fault)| (name, objects.said(&fault))).collect();
     for ((kind, name), fault) in &objects.faults {
@@ -203,6 +228,24 @@ pub(crate) fn understand(objects: &Objects) -> (Wishes, BTreeMap<ObjectName, Str
         }
     }
     (wishes, faults)
+}
+
+/// Has everything looked at that the status of the image objects tells.
+fn show(wishes: &mut Wishes, objects: &Objects, admission: &Admission) {
+    for repository in wishes.repositories.values_mut() {
+        repository.place.shown = true;
+    }
+    for (name, object) in &objects.policies {
+        let repository = chosen_from(name, object);
+        let Some(found) = objects.repositories.get(&repository) else { continue };
+        if object.spec.suspend || !admission.admits(&repository, &found.repository, &name.namespace)
+        {
+            continue;
+        }
+        if let Ok((policy, _)) = Policy::from_resource(object) {
+            wishes.show(name, &repository, policy);
+        }
+    }
 }
 
 impl Objects {
@@ -274,7 +317,8 @@ pub async fn run_pass(
     })?;
     let mut objects = Objects::list(&client, &settings.scope, flux).await?;
     objects.select(&settings.names)?;
-    let (wishes, mut problems) = understand(&objects);
+    let admission = admission(&client, &objects, settings.images.own_namespace_only).await;
+    let (wishes, mut problems) = understand(&objects, &admission, Showing::Followed);
 
     let watched = Arc::new(Watched { lease: lease.clone(), refused: Mutex::default() });
     let permit: Arc<dyn Permit> = Arc::clone(&watched) as Arc<dyn Permit>;
@@ -288,6 +332,17 @@ pub async fn run_pass(
         (&tasks, hears),
     )
     .map_err(PassError::Checker)?;
+    let namespaces = vec![settings.images.flux_namespace.clone()];
+    let presence = Presence::new(client.clone(), namespaces, Arc::clone(&parts.ports.clock));
+    let reflector = Reflector::new(
+        client.clone(),
+        flux,
+        Arc::clone(&permit),
+        &parts.ports,
+        settings.lease.holder.clone(),
+        presence,
+    );
+    reflector.learn(&objects, &wishes, &admission);
     let mut began: BTreeMap<ObjectName, RolloutId> = BTreeMap::new();
     for (name, object) in &objects.auto_deploys {
         parts.store.learn(name, object);
@@ -303,6 +358,14 @@ pub async fn run_pass(
     }
     let names: Vec<ObjectName> = wishes.auto_deploys.keys().cloned().collect();
     let asked = asked(&objects, &wishes, &parts.store);
+    let shown: Vec<ObjectName> = wishes.repositories.keys().cloned().collect();
+    // What Flux keeps is none of our business: then nothing need be listed for it.
+    let unlisted: Vec<ObjectName> =
+        reflector.unlisted().into_iter().filter(|name| shown.contains(name)).collect();
+    let unlisted = match unlisted.is_empty() || reflector.flux().await == Flux::Absent {
+        true => unlisted,
+        false => Vec::new(),
+    };
     let suspended: BTreeSet<ObjectName> = wishes
         .repositories
         .iter()
@@ -322,14 +385,37 @@ pub async fn run_pass(
                 problems.insert(name.clone(), error.to_string());
             }
         }
+        for (name, token) in reflector.asked() {
+            if shown.contains(&name) {
+                let followed = asked
+                    .iter()
+                    .any(|(app, _)| handle.wish(app).is_ok_and(|wish| wish.repository == name));
+                // Who follows it has had it looked at already.
+                if followed || handle.look_at(&name).await.is_ok() {
+                    reflector.answered(&name, &token);
+                }
+            }
+        }
         for name in &names {
             let looks = handle.wish(name).is_ok_and(|wish| !suspended.contains(&wish.repository));
             if let Err(problem) = settle(&handle, name, looks, &watched).await {
                 problems.insert(name.clone(), problem);
             }
         }
+        for name in &unlisted {
+            let state = handle.repository_state(name).map(|state| state.borrow().clone());
+            if state.is_some_and(|state| !state.listed && state.failure.is_none()) {
+                // A look that fails is told below.
+                let _ = handle.look_at(name).await;
+            }
+        }
     };
     let late = tokio::time::timeout(settings.deadline, all).await.is_err();
+    let refused = watched.refused().is_some();
+    for name in shown.iter().filter(|_| !refused) {
+        let state = handle.repository_state(name).map(|state| state.borrow().clone());
+        reflector.reflect(name, state.as_ref()).await;
+    }
     let mut ended = Vec::new();
     for name in &names {
         let Ok(view) = handle.follow(name) else { continue };

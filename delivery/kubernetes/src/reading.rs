@@ -50,6 +50,8 @@ pub(crate) enum Heard {
 pub(crate) struct Reading {
     client: Client,
     scope: Scope,
+    /// Namespaces whose image objects matter in any case.
+    images: Vec<String>,
     flux: FluxVersion,
     tasks: Tasks,
     says: mpsc::Sender<(Watch, Heard)>,
@@ -77,6 +79,10 @@ pub(crate) enum Change {
     },
     /// All Deployments of a namespace were listed.
     Deployments { namespace: Option<String>, named: BTreeSet<ObjectName> },
+    /// An ImageRepository's status or annotations did.
+    Repository(ObjectName),
+    /// An ImagePolicy's did.
+    Policy(ObjectName),
     /// A Deployment did.
     Deployment(ObjectName, Option<Box<DeploymentFacts>>),
     /// Nothing yet.
@@ -86,7 +92,7 @@ pub(crate) enum Change {
 impl Reading {
     pub(crate) fn new(
         client: Client,
-        scope: Scope,
+        (scope, images): (Scope, Vec<String>),
         flux: FluxVersion,
         tasks: Tasks,
     ) -> (Self, mpsc::Receiver<(Watch, Heard)>) {
@@ -94,6 +100,7 @@ impl Reading {
         let reading = Self {
             client,
             scope,
+            images,
             flux,
             tasks,
             says,
@@ -121,8 +128,18 @@ impl Reading {
         let of = |kind: Kind, namespaces: BTreeSet<String>| {
             namespaces.into_iter().map(move |namespace| (kind, place(namespace)))
         };
-        wanted.extend(of(Kind::Policy, self.objects.policy_namespaces()));
-        wanted.extend(of(Kind::Repository, self.objects.repository_namespaces()));
+        let images = || self.images.iter().cloned();
+        wanted.extend(of(
+            Kind::Policy,
+            self.objects.policy_namespaces().into_iter().chain(images()).collect(),
+        ));
+        wanted.extend(of(
+            Kind::Repository,
+            self.objects.repository_namespaces().into_iter().chain(images()).collect(),
+        ));
+        if all {
+            wanted.extend([(Kind::Policy, None), (Kind::Repository, None)]);
+        }
         let workloads = self.objects.auto_deploys.keys().map(|name| name.namespace.clone());
         wanted.extend(of(Kind::Deployment, workloads.collect()));
         for watch in wanted {
@@ -233,13 +250,13 @@ impl Reading {
                 let before = objects.policies.get(&name).cloned();
                 objects.add_policy(&object);
                 let same = before.is_some() && objects.policies.get(&name) == before.as_ref();
-                if same { Change::None } else { Change::Objects }
+                if same { Change::Policy(name) } else { Change::Objects }
             }
             Kind::Repository => {
                 let before = objects.repositories.get(&name).cloned();
                 objects.add_repository(&object);
                 let same = before.is_some() && objects.repositories.get(&name) == before.as_ref();
-                if same { Change::None } else { Change::Objects }
+                if same { Change::Repository(name) } else { Change::Objects }
             }
             Kind::Deployment => Change::None,
         }
@@ -262,10 +279,12 @@ impl Reading {
             }
             Kind::Policy => {
                 self.objects.policies.remove(name);
+                self.objects.image_policies.remove(name);
                 "ImagePolicy"
             }
             Kind::Repository => {
                 self.objects.repositories.remove(name);
+                self.objects.image_repositories.remove(name);
                 "ImageRepository"
             }
             Kind::Deployment => return,

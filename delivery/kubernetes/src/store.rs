@@ -87,7 +87,7 @@ impl StatusStore {
         self.kept(|kept| match kept.get_mut(name) {
             // Deleted and made anew: nothing of the old one is remembered.
             Some(known) if known.identity.uid == object.identity.uid => {
-                if newer(&object.identity, &known.identity) {
+                if object.identity.is_not_before(&known.identity) {
                     known.identity = object.identity.clone();
                 }
                 known.target = target(name, object);
@@ -300,7 +300,7 @@ impl StatusStore {
     fn wrote(&self, name: &ObjectName, identity: Identity, stored: StoredStatus) {
         self.kept(|kept| {
             if let Some(kept) = kept.get_mut(name) {
-                if newer(&identity, &kept.identity) {
+                if identity.is_not_before(&kept.identity) {
                     kept.identity = identity;
                 }
                 kept.seen = None;
@@ -487,12 +487,4 @@ fn target(name: &ObjectName, object: &AutoDeployObject) -> ObjectName {
 
 fn gone(name: &ObjectName) -> StoreError {
     StoreError { message: format!("AutoDeploy {name} is gone") }
-}
-
-/// Whether one is not older than the other: a watch lags behind an answer.
-fn newer(one: &Identity, other: &Identity) -> bool {
-    match (one.resource_version.parse::<u64>(), other.resource_version.parse::<u64>()) {
-        (Ok(one), Ok(other)) => one >= other,
-        _ => true,
-    }
 }

@@ -1,7 +1,7 @@
 use mercurious_core::{resources::AutoDeployStatus, rollout::Record};
 use mercurious_engine::{AuditEntry, Seen};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// So many decisions are kept beside the rollouts that ended.
 const DECISIONS: usize = 20;
@@ -52,6 +52,15 @@ impl StoredStatus {
         let mut shown: Map<String, Value> =
             status.as_object().cloned().ok_or_else(|| damaged("")("it is no object".to_owned()))?;
         let generation = shown.remove("observedGeneration").and_then(|value| value.as_i64());
+        // Written anew each time, from what is remembered.
+        shown.remove("decision");
+        for condition in
+            shown.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten()
+        {
+            if let Some(condition) = condition.as_object_mut() {
+                condition.remove("observedGeneration");
+            }
+        }
         let memory = match shown.remove("engine") {
             Some(memory) => serde_json::from_value(memory)
                 .map_err(|error| damaged("engine")(error.to_string()))?,
@@ -84,6 +93,22 @@ impl StoredStatus {
             record.history.clear();
         }
         status.insert("observedGeneration".to_owned(), self.generation.into());
+        let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
+        for condition in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+            condition.insert("observedGeneration".to_owned(), self.generation.into());
+        }
+        if let Some(last) = memory.decisions.first() {
+            let decision = json!({
+                "at": last.at, "reason": last.reason, "message": last.message, "by": last.by,
+                "from": last.from, "to": last.to, "rollout": last.rollout, "phase": last.phase,
+            });
+            let known = decision.as_object().into_iter().flatten();
+            let known = known.filter(|(_, value)| !value.is_null());
+            status.insert(
+                "decision".to_owned(),
+                known.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            );
+        }
         status.insert("engine".to_owned(), serde_json::to_value(memory).unwrap_or_default());
         Value::Object(status)
     }

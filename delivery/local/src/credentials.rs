@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use async_trait::async_trait;
-use mercurious_adapters::chain;
+use mercurious_adapters::{Wiring, WiringError, chain};
 use mercurious_core::resources::ObjectName;
 use mercurious_engine::{Place, ports::LookError};
 use mercurious_manifests::Secret;
@@ -25,6 +25,9 @@ pub(crate) enum SecretError {
         "Secret {name} is of type {kind} and has no `.dockerconfigjson`; make it with `kubectl create secret docker-registry`"
     )]
     Kind { name: ObjectName, kind: String },
+    /// It says nothing about how a registry is reached.
+    #[error("Secret {name}")]
+    Wiring { name: ObjectName, source: WiringError },
     /// Its content cannot be read.
     #[error("Secret {name}")]
     Content { name: ObjectName, source: CredentialsError },
@@ -48,13 +51,14 @@ impl Credentials {
         Ok(keychain.then(&Keychain::of_files(self.files.iter().cloned())))
     }
 
-    /// The certificate authority under `ca.crt` of a Secret.
-    pub(crate) fn certificate_authority(&self, name: &ObjectName) -> Result<Vec<u8>, SecretError> {
+    fn wired(
+        &self,
+        name: &ObjectName,
+        read: impl FnOnce(&dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Wiring, WiringError>,
+    ) -> Result<Wiring, SecretError> {
         let secret = self.secret(name)?;
-        match secret.data.get("ca.crt").or_else(|| secret.data.get("caFile")) {
-            Some(value) => Ok(value.expose().to_vec()),
-            None => Err(SecretError::Kind { name: name.clone(), kind: secret.kind.clone() }),
-        }
+        let get = |key: &str| secret.data.get(key).map(|value| value.expose().to_vec());
+        read(&get).map_err(|source| SecretError::Wiring { name: name.clone(), source })
     }
 
     fn secret(&self, name: &ObjectName) -> Result<&Secret, SecretError> {
@@ -81,17 +85,24 @@ impl mercurious_adapters::Credentials for Credentials {
         self.keychain(&place.secret).map_err(|error| wrong(place, "secretRef", &error))
     }
 
-    async fn certificate_authority(&self, place: &Place) -> Result<Option<Vec<u8>>, LookError> {
-        let Some(name) = &place.certificate_secret else { return Ok(None) };
-        self.certificate_authority(name)
-            .map(Some)
-            .map_err(|error| wrong(place, "certSecretRef", &error))
+    async fn wiring(&self, place: &Place) -> Result<Wiring, LookError> {
+        let mut wiring = Wiring::default();
+        if let Some(name) = &place.certificate_secret {
+            wiring = self
+                .wired(name, |get| wiring.with_certificates(get))
+                .map_err(|error| wrong(place, "certSecretRef", &error))?;
+        }
+        if let Some(name) = &place.proxy_secret {
+            wiring = self
+                .wired(name, |get| wiring.with_proxy(get))
+                .map_err(|error| wrong(place, "proxySecretRef", &error))?;
+        }
+        Ok(wiring)
     }
 }
 
 fn wrong(place: &Place, field: &str, error: &SecretError) -> LookError {
-    LookError::Failed {
+    LookError::Unprepared {
         message: format!("ImageRepository {}: spec.{field}: {}", place.name, chain(error)),
-        retryable: false,
     }
 }

@@ -4,7 +4,8 @@ use mercurious_core::image::Repository;
 use mercurious_runtime::{Clock, SystemClock};
 
 use crate::{
-    HostLimits, Keychain, RateLimit, RegistryError, Retries, Spent, Timeouts, TlsError,
+    ClientCertificate, ForwardProxy, HostLimits, Keychain, RateLimit, RegistryError, Retries,
+    Spent, Timeouts, TlsError,
     authorize::{self, Access},
     documents::Documents,
     hosts::{Endpoint, Hosts},
@@ -35,6 +36,8 @@ struct Shared {
 pub struct RegistryClientBuilder {
     user_agent: String,
     extra_cas: Vec<Vec<u8>>,
+    identity: Option<ClientCertificate>,
+    proxy: Option<ForwardProxy>,
     hosts: Hosts,
     timeouts: Timeouts,
     limits: HostLimits,
@@ -60,6 +63,8 @@ impl RegistryClient {
         RegistryClientBuilder {
             user_agent: concat!("mercurious/", env!("CARGO_PKG_VERSION")).to_owned(),
             extra_cas: Vec::new(),
+            identity: None,
+            proxy: None,
             hosts: Hosts::default(),
             timeouts: Timeouts::default(),
             limits: HostLimits::default(),
@@ -132,6 +137,20 @@ impl RegistryClientBuilder {
         self
     }
 
+    /// Shows this certificate to registries that ask for one.
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.identity = Some(certificate);
+        self
+    }
+
+    /// Asks registries through this proxy.
+    #[must_use]
+    pub fn proxy(mut self, proxy: ForwardProxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
     /// Speaks plain HTTP to this host (`registry.lan:5000`). Loopback hosts need no mention.
     #[must_use]
     pub fn plain_http(mut self, host: impl Into<String>) -> Self {
@@ -193,7 +212,7 @@ impl RegistryClientBuilder {
     pub fn build(self) -> Result<RegistryClient, BuildError> {
         let http = reqwest::Client::builder()
             .user_agent(self.user_agent)
-            .tls_backend_preconfigured(tls::configuration(&self.extra_cas)?)
+            .tls_backend_preconfigured(tls::configuration(&self.extra_cas, self.identity.as_ref())?)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
@@ -201,9 +220,12 @@ impl RegistryClientBuilder {
             .read_timeout(self.timeouts.idle)
             .pool_idle_timeout(Duration::from_secs(90))
             .pool_max_idle_per_host(self.limits.concurrency)
-            .tcp_keepalive(Duration::from_secs(30))
-            .build()
-            .map_err(BuildError::Http)?;
+            .tcp_keepalive(Duration::from_secs(30));
+        let http = match self.proxy {
+            Some(proxy) => http.proxy(proxy.into_reqwest().map_err(BuildError::Http)?),
+            None => http,
+        };
+        let http = http.build().map_err(BuildError::Http)?;
         Ok(RegistryClient {
             shared: Arc::new(Shared {
                 transport: Transport {

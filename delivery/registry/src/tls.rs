@@ -1,11 +1,11 @@
 //! The TLS configuration: rustls with ring, the system's roots and those that were given.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 
 /// Why the TLS configuration cannot be made.
@@ -17,12 +17,36 @@ pub enum TlsError {
         /// What is wrong.
         problem: String,
     },
+    /// The certificate to show, or its key, is not PEM.
+    #[error("the client certificate cannot be used: {problem}")]
+    ClientCertificate {
+        /// What is wrong; never any of its content.
+        problem: String,
+    },
     /// rustls refuses the configuration.
     #[error("TLS cannot be set up")]
     Configuration(#[source] rustls::Error),
 }
 
-pub(crate) fn configuration(extra_cas: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {
+/// What a client shows to registries that want to know who asks.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    /// The certificate with those that vouch for it, in PEM.
+    pub certificate: Vec<u8>,
+    /// Its key, in PEM.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ClientCertificate(…)")
+    }
+}
+
+pub(crate) fn configuration(
+    extra_cas: &[Vec<u8>],
+    own: Option<&ClientCertificate>,
+) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let mut extra = Vec::new();
     for pem in extra_cas {
@@ -52,7 +76,18 @@ pub(crate) fn configuration(extra_cas: &[Vec<u8>]) -> Result<ClientConfig, TlsEr
             builder.with_root_certificates(given(extra)?)
         }
     };
-    let mut configuration = verified.with_no_client_auth();
+    let mut configuration = match own {
+        None => verified.with_no_client_auth(),
+        Some(own) => {
+            let wrong = |problem: String| TlsError::ClientCertificate { problem };
+            let chain: Vec<_> = CertificateDer::pem_slice_iter(&own.certificate)
+                .collect::<Result<_, _>>()
+                .map_err(|error| wrong(error.to_string()))?;
+            let key = PrivateKeyDer::from_pem_slice(&own.key)
+                .map_err(|error| wrong(format!("its key: {error}")))?;
+            verified.with_client_auth_cert(chain, key).map_err(|error| wrong(error.to_string()))?
+        }
+    };
     // A configuration of one's own is taken as it is: without this no connection would speak HTTP/2.
     configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(configuration)

@@ -63,7 +63,7 @@ impl Settings {
             retry: RetryPolicy::default(),
             concurrency: 16,
             partition_limit: 64,
-            handler_timeout: Duration::from_secs(60),
+            handler_timeout: Duration::from_mins(1),
             grace: Duration::from_secs(10),
         }
     }
@@ -224,12 +224,11 @@ impl Work<'_> {
             return;
         }
         let unfinished = lane.offsets.unfinished();
-        match lane.keys.get_mut(&message.key) {
-            Some(waiting) => waiting.push_back(message),
-            None => {
-                lane.keys.insert(message.key.clone(), VecDeque::new());
-                self.begin(&partition, message);
-            }
+        if let Some(waiting) = lane.keys.get_mut(&message.key) {
+            waiting.push_back(message);
+        } else {
+            lane.keys.insert(message.key.clone(), VecDeque::new());
+            self.begin(&partition, message);
         }
         if let Some(lane) = self.lanes.get_mut(&partition)
             && !lane.paused
@@ -292,7 +291,7 @@ impl Work<'_> {
     }
 
     fn next_leave(&self) -> Instant {
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         self.leaving.iter().map(|(_, at)| *at).min().unwrap_or(far)
     }
 
@@ -301,7 +300,7 @@ impl Work<'_> {
         let now = Instant::now();
         for (revocation, at) in std::mem::take(&mut self.leaving) {
             let busy = (revocation.partitions.iter())
-                .any(|partition| self.lanes.get(partition).is_some_and(|lane| lane.is_busy()));
+                .any(|partition| self.lanes.get(partition).is_some_and(Lane::is_busy));
             if busy && now < at {
                 self.leaving.push((revocation, at));
                 continue;

@@ -67,7 +67,7 @@ impl Relay {
             wake: Arc::new(Notify::new()),
             interval: Duration::from_millis(500),
             batch: 200,
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
         }
     }
 

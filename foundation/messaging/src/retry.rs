@@ -31,7 +31,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     /// Five tries after 1, 2, 4 and 8 seconds.
     fn default() -> Self {
-        Self { attempts: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) }
+        Self { attempts: 5, first: Duration::from_secs(1), longest: Duration::from_mins(1) }
     }
 }
 

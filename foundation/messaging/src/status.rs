@@ -51,6 +51,7 @@ pub struct Figures {
     pub stalled: u64,
 }
 
+#[derive(Clone, Copy)]
 pub(crate) enum Count {
     Handled,
     Duplicate,

@@ -1,5 +1,7 @@
 //! Consumers on a broker that misbehaves: every message takes effect once, whatever happens.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex},
@@ -83,8 +85,8 @@ impl Handler for Worker {
         }
         let mut effects = store.effects.lock().unwrap();
         // Another delivery of the same message may have stored it meanwhile; the transaction finds out.
-        if !effects.contains_key(&id) {
-            effects.insert(id, 1);
+        if let std::collections::btree_map::Entry::Vacant(free) = effects.entry(id) {
+            free.insert(1);
             let number = message.headers.number("number").unwrap();
             store.order.lock().unwrap().entry(message.key.clone()).or_default().push(number);
         }
@@ -187,7 +189,7 @@ impl World {
     }
 
     async fn wait(&self, what: &str, mut until: impl FnMut() -> bool) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(3600);
+        let deadline = tokio::time::Instant::now() + Duration::from_hours(1);
         while !until() {
             assert!(tokio::time::Instant::now() < deadline, "never: {what}");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -270,7 +272,7 @@ proptest! {
                 assert!((2..=5).contains(&attempt), "attempt {attempt}");
                 assert_eq!(retry.headers.text(header::ORIGINAL_TOPIC), Some("work"));
             }
-            assert_eq!(world.tasks.shut_down(Duration::from_secs(60)).await, 0);
+            assert_eq!(world.tasks.shut_down(Duration::from_mins(1)).await, 0);
         });
     }
 }
@@ -288,7 +290,7 @@ fn messages_of_one_key_are_handled_in_their_order() {
             assert!(order.is_sorted(), "{order:?}");
         }
         assert_eq!(world.broker.lag(GROUP), 0);
-        assert_eq!(world.tasks.shut_down(Duration::from_secs(60)).await, 0);
+        assert_eq!(world.tasks.shut_down(Duration::from_mins(1)).await, 0);
     });
 }
 
@@ -328,7 +330,7 @@ fn r43_a_rolling_restart_handles_nothing_twice_and_loses_nothing() {
         let tries = world.store.tries.lock().unwrap().clone();
         let twice: Vec<_> = tries.iter().filter(|(_, tries)| **tries > 1).collect();
         assert!(twice.is_empty(), "{twice:?}");
-        assert_eq!(world.tasks.shut_down(Duration::from_secs(60)).await, 0);
+        assert_eq!(world.tasks.shut_down(Duration::from_mins(1)).await, 0);
         assert_eq!(world.broker.lag(GROUP), 0);
     });
 }
@@ -343,7 +345,7 @@ fn while_the_broker_is_down_nothing_is_lost_and_nothing_is_given_up() {
         }
         world.publish(message(20, "malformed")).await;
         world.broker.set_down(true);
-        tokio::time::sleep(Duration::from_secs(120)).await;
+        tokio::time::sleep(Duration::from_mins(2)).await;
         world.broker.set_down(false);
         world.wait("all end", || world.ended().len() == 21).await;
         assert_eq!(world.dead().len(), 1);
@@ -404,7 +406,7 @@ proptest! {
                 relay.batch = 10;
                 tasks.spawn("relay", relay.run(tasks.stopping()));
             }
-            let deadline = tokio::time::Instant::now() + Duration::from_secs(36_000);
+            let deadline = tokio::time::Instant::now() + Duration::from_hours(10);
             while !rows.rows.lock().unwrap().is_empty() {
                 assert!(tokio::time::Instant::now() < deadline, "rows are left");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -421,7 +423,7 @@ proptest! {
             for numbers in firsts.values() {
                 assert!(numbers.is_sorted(), "{numbers:?}");
             }
-            assert_eq!(tasks.shut_down(Duration::from_secs(60)).await, 0);
+            assert_eq!(tasks.shut_down(Duration::from_mins(1)).await, 0);
         });
     }
 }

@@ -57,7 +57,7 @@ impl Environment {
                     self.faults.push(format!("{known} and {alias} differ: set {name} alone"));
                 }
                 Some(_) => {
-                    self.warnings.push(format!("{alias} is an older name of {name}: drop it"))
+                    self.warnings.push(format!("{alias} is an older name of {name}: drop it"));
                 }
             }
         }

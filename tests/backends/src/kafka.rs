@@ -34,7 +34,7 @@ pub struct Kafka {
 }
 
 /// How long a start may take; other tests may be at work beside.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 
 impl Kafka {
     /// Starts a broker.

@@ -24,7 +24,7 @@ pub struct Mongo {
 }
 
 const USER: &str = "app";
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// Makes the user; name, password and port come on standard input.
 const CREATE_USER: &str = "

@@ -1,6 +1,11 @@
 //! Redis, with a password.
 
-use std::{net::TcpStream, path::PathBuf, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::PathBuf,
+    time::Duration,
+};
 
 use tempfile::TempDir;
 
@@ -44,11 +49,19 @@ impl Redis {
         let arguments = ["redis.conf".to_owned()];
         let mut process =
             Process::start(&self.program, &arguments, directory, &directory.join("log"))?;
-        let port = self.port;
-        let ready = || TcpStream::connect(("127.0.0.1", port)).is_ok();
-        process.wait_until(Duration::from_secs(30), ready)?;
+        process.wait_until(Duration::from_secs(30), || self.answers())?;
         self.process = Some(process);
         Ok(())
+    }
+
+    /// Whether it has read what it stored, and answers.
+    fn answers(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        let mut answer = String::new();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
+            && write!(stream, "AUTH {}\r\nPING\r\nQUIT\r\n", self.password).is_ok()
+            && stream.read_to_string(&mut answer).is_ok()
+            && answer.contains("PONG")
     }
 
     /// `kill -9`.

@@ -144,6 +144,28 @@ impl Cluster {
         Ok(log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
+    /// Kills a part (`etcd`, `kube-apiserver`, …) of a cluster of ours; it starts anew by itself. `false` where the
+    /// cluster is not ours to kill.
+    pub fn kill(&self, part: &str) -> anyhow::Result<bool> {
+        let Some(place) = &self.facts.place else { return Ok(false) };
+        let place = place.display().to_string();
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Ok(process) = name.parse::<i32>() else { continue };
+            // One that has ended since has no command line.
+            let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).into_owned();
+            if command.split('\0').nth(1) == Some(part) && command.contains(&place) {
+                nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(process),
+                    nix::sys::signal::Signal::SIGKILL,
+                )?;
+                return Ok(true);
+            }
+        }
+        bail!("{part} does not run")
+    }
+
     /// Takes a cluster of ours down, and waits until nothing of it is left.
     pub async fn end(mut self) -> anyhow::Result<()> {
         let Some(mut keeper) = self.keeper.take() else { return Ok(()) };

@@ -166,5 +166,6 @@ rules:
       - { group: apps }
       - { group: mercurious.dev }
       - { group: image.toolkit.fluxcd.io }
+      - { group: coordination.k8s.io }
   - level: Metadata
 ";

@@ -7,15 +7,19 @@
 //! - [`store`]: where jobs, trips and messages to be sent are kept;
 //! - [`service`]: what is done with jobs, whoever asks;
 //! - [`http`]: the REST interface;
+//! - [`edit`]: changes that people make to a trip;
 //! - [`export`]: trips as calendars, maps, tables and text;
 //! - [`settings`]: how it is set up.
 
+pub mod edit;
 pub mod export;
 pub mod http;
 pub mod job;
 pub mod limits;
 pub mod metrics;
 mod random;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod run;
 pub mod service;
 pub mod settings;

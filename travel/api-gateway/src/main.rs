@@ -54,9 +54,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return start::print("the settings are right\n");
     }
     start_telemetry(&settings.log, settings.log_format);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(start::serve(settings, &environment, Arc::new(SystemClock)))
 }

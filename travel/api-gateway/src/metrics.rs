@@ -160,7 +160,9 @@ impl Metrics {
             _ => "other",
         };
         let endpoint = endpoint.to_owned();
-        self.times.get_or_create(&Endpoint { endpoint: endpoint.clone() }).observe(took.as_secs_f64());
+        self.times
+            .get_or_create(&Endpoint { endpoint: endpoint.clone() })
+            .observe(took.as_secs_f64());
         self.answers.get_or_create(&Answer { method, endpoint, status }).inc();
     }
 

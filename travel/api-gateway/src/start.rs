@@ -13,9 +13,7 @@ use mercurious_api_gateway::{
     store::{SqliteStore, Store},
 };
 use mercurious_contracts::topic;
-use mercurious_messaging::kafka::{
-    self, Expected, KafkaProducer, KafkaSource, check,
-};
+use mercurious_messaging::kafka::{self, Expected, KafkaProducer, KafkaSource, check};
 use mercurious_runtime::{CancellationToken, Clock, Tasks, terminated};
 use tokio::net::TcpListener;
 
@@ -94,7 +92,8 @@ async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
         StoreSetting::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
         #[cfg(feature = "mongodb")]
         StoreSetting::Mongo(url) => {
-            Arc::new(mercurious_api_gateway::store::MongoStore::connect(url).await?)
+            let kept = settings.times.retention;
+            Arc::new(mercurious_api_gateway::store::MongoStore::connect(url, kept).await?)
         }
         #[cfg(not(feature = "mongodb"))]
         StoreSetting::Mongo(_) => bail!("this program was built without MongoDB"),

@@ -2,7 +2,7 @@
 //!
 //! It answers what librdkafka asks, with the types of the crate `kafka-protocol`: idempotent producers, consumer groups of
 //! the classic protocol with any assignor, commits, long polls, SCRAM. There are no transactions, replicas, compaction,
-//! static members or access lists; production has Kafka. Why it is our own: `docs/adr/0006-broker.md`.
+//! static members or access lists; production has Kafka. Why it is our own: `docs/adr/0006-own-small-broker.md`.
 //!
 //! Flow: [`serve`] opens the log, listens, and answers each connection's requests in their order. Everything that is
 //! acknowledged is on the disk before.

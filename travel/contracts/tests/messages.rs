@@ -1,5 +1,7 @@
 //! Every message byte for byte, and what becomes of those that are not as they should be.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::Path;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! Requests as people send them: right ones, wrong ones, and odd ones.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use mercurious_contracts::{
     Mode,
     problem::FieldCode,

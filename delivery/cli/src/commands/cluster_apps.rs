@@ -31,7 +31,7 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> anyhow::Result<(
     let session = Session { desk, globals };
     match command {
         Command::Status { name, .. } => session.status(name.as_deref()),
-        Command::Explain { name } => session.explain(&name),
+        Command::Explain { name } => session.explain(&name).await,
         Command::History { name } => session.history(&name),
         Command::Scan { name } => {
             let (name, _) = session.desk.find(&name)?;
@@ -170,7 +170,7 @@ impl Session<'_> {
         Ok(print(&table(&["NAME", "RUNNING", "NEWEST", "PHASE", "READY", "STATUS"], &rows))?)
     }
 
-    fn explain(&self, name: &str) -> anyhow::Result<()> {
+    async fn explain(&self, name: &str) -> anyhow::Result<()> {
         let (name, shown) = self.desk.find(name)?;
         if self.json() {
             return print_json(&shown.object);
@@ -207,6 +207,9 @@ impl Session<'_> {
             text.push_str(
                 "  no engine has looked at it yet: is a controller or a CronJob at work?\n",
             );
+        }
+        for note in self.desk.notes(name).await {
+            text.push_str(&format!("  note        {}: {}\n", note.what, note.remedy));
         }
         for entry in &shown.decisions {
             text.push_str(&format!("  {}  {}: {}\n", entry.at, entry.reason, entry.message));

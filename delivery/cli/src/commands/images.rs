@@ -44,9 +44,11 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
         secret: None,
         service_account: None,
         certificate_secret: None,
+        proxy_secret: None,
         insecure: false,
         exclusions: vec![r"^.*\.sig$".to_owned()],
         timeout: PATIENCE,
+        shown: false,
     };
     let depth = LookDepth::Full { moved: std::collections::BTreeSet::new() };
     let nothing = Seen::default();

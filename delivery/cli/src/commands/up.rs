@@ -9,11 +9,13 @@ use std::{
 };
 
 use anyhow::Context as _;
+use axum::{http::header::CONTENT_TYPE, routing::get};
 use mercurious_api::{ApiServer, ManifestWarning, UnsteeredWorkload, UnsteeredWorkloads, serve};
 use mercurious_core::resources::ObjectName;
 use mercurious_engine::{WorkloadView, ports::LogTail};
 use mercurious_local::{Address, DataDirectory, Home, HomeSettings, Unsteered};
 use mercurious_runtime::{SystemClock, Tasks, terminated};
+use mercurious_webhooks::Hint;
 use secrecy::SecretString;
 use serde::Serialize;
 use tokio::net::{TcpListener, UnixListener};
@@ -21,6 +23,7 @@ use tokio::net::{TcpListener, UnixListener};
 use crate::{
     cli::{Globals, Output, UpArgs},
     failure::Failure,
+    hooks::{self, Unusable},
     output::{print_json_line, say},
     settings,
 };
@@ -30,6 +33,8 @@ pub(crate) const LAUNCHER: &str = "__launch";
 
 /// The hidden command that ends what a killed engine left.
 pub(crate) const WATCHER: &str = "__watch";
+
+const METRICS: &str = "text/plain; version=0.0.4";
 
 /// Replicas get this long to finish what they do when everything stops.
 const STOP_DEADLINE: Duration = Duration::from_mins(1);
@@ -41,10 +46,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
     for warning in &*home.warnings {
         say(format!("warning: {}: {}: {}", warning.origin, warning.subject, warning.message));
     }
-    let home = home.home;
+    let (home, hooks) = (home.home, home.hooks);
     let json = globals.output == Output::Json;
     if json {
-        print_json_line(&serde_json::json!({ "started": Started::of(&home, &root) }))?;
+        print_json_line(&serde_json::json!({ "started": Started::of(&home, &root, &hooks) }))?;
     } else if !globals.quiet {
         if args.filenames.is_empty() {
             say("warning: no manifests: only the registry runs; name some with `-f PATH`");
@@ -55,6 +60,9 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
         for Address { name, address, is_http } in &home.addresses {
             let scheme = if *is_http { "http" } else { "tcp" };
             say(format!("{name}   {scheme}://{address}"));
+        }
+        for url in &hooks {
+            say(format!("hooks       {url}"));
         }
         say(format!("data        {}", root.display()));
         if let Some(warning) = &home.isolation_warning {
@@ -112,16 +120,19 @@ struct Started {
     registry: SocketAddr,
     addresses: Vec<Address>,
     data_directory: PathBuf,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hooks: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     isolation_warning: Option<String>,
 }
 
 impl Started {
-    fn of(home: &Home, root: &Path) -> Self {
+    fn of(home: &Home, root: &Path, hooks: &[String]) -> Self {
         Self {
             registry: home.registry,
             addresses: home.addresses.clone(),
             data_directory: root.to_owned(),
+            hooks: hooks.to_owned(),
             isolation_warning: home.isolation_warning.clone(),
         }
     }
@@ -159,6 +170,8 @@ fn this_program(hidden: &str) -> anyhow::Result<Vec<OsString>> {
 pub(crate) struct RunningHome {
     pub(crate) home: Home,
     pub(crate) warnings: Arc<[ManifestWarning]>,
+    /// Where notifications are received.
+    pub(crate) hooks: Vec<String>,
 }
 
 /// Starts the home and its API.
@@ -196,7 +209,18 @@ pub(crate) async fn start(
         unsteered: Arc::new(Beside(home.unsteered.clone())),
         stopping: tasks.stopping(),
     };
-    let router = server.router();
+    let handle = home.handle.clone();
+    let ears = Arc::new(move |hint: &Hint| {
+        handle.hint(Some(hint.repository.host()), hint.repository.path(), hint.tag.as_ref());
+    });
+    let hooks = hooks::start(&args.hooks, Unusable::Refused, ears, tasks).await?;
+    let mut router = server.router();
+    let mut urls = Vec::new();
+    if let Some(hooks) = hooks {
+        let metrics = async move || ([(CONTENT_TYPE, METRICS)], hooks.webhooks.metrics());
+        router = router.merge(axum::Router::new().route("/metrics", get(metrics)));
+        urls = hooks.urls;
+    }
     let socket = DataDirectory::socket(&root);
     // The lock is ours, so a socket that is there is nobody's.
     let _ = std::fs::remove_file(&socket);
@@ -223,7 +247,7 @@ pub(crate) async fn start(
             }
         });
     }
-    Ok(RunningHome { home, warnings })
+    Ok(RunningHome { home, warnings, hooks: urls })
 }
 
 fn manifest_warning(warning: &mercurious_manifests::Warning) -> ManifestWarning {

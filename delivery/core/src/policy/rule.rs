@@ -37,6 +37,11 @@ impl Policy {
         Self { order, filter, by_default: false }
     }
 
+    /// Whether the order was taken in the stead of the alphabet, which says nothing about commit hashes.
+    pub fn is_by_default(&self) -> bool {
+        self.by_default
+    }
+
     /// The policy in words.
     pub fn describe(&self) -> String {
         self.to_string()

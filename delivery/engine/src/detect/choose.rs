@@ -1,6 +1,6 @@
 use mercurious_core::{
     decide::{Candidate, Comparison},
-    image::{Release, Tag},
+    image::{Digest, Release, Tag},
     policy::{Order, Policy, newest},
     rollout::Record,
 };
@@ -132,6 +132,42 @@ fn nothing_matches(policy: &Policy, seen: &Seen) -> String {
         1 => format!("the repository's one tag does not match; wanted: {}", policy.describe()),
         count => format!("none of {count} tags matches; wanted: {}", policy.describe()),
     }
+}
+
+/// What a policy selects, as it is shown to people: whether it can be deployed is another question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownTag {
+    /// The tag.
+    pub tag: Tag,
+    /// The digest behind it, where that is known.
+    pub digest: Option<Digest>,
+}
+
+/// The tag that a policy selects among those that were seen; the error says why there is none.
+pub fn shown(policy: &Policy, seen: &Seen) -> Result<ShownTag, String> {
+    let digest_of = |tag: &Tag| seen.tags.get(tag).cloned().flatten();
+    let tag = match &policy.order {
+        Order::Digest(tag) if seen.anchors.contains_key(tag) => Some(tag.clone()),
+        Order::Digest(_) => None,
+        Order::Newest => match select_newest(policy, seen) {
+            Ok((release, _)) => release.tag,
+            Err(
+                Candidate::Unknown { message }
+                | Candidate::Unusable { message }
+                | Candidate::Empty { message }
+                | Candidate::Awaited { message },
+            ) => return Err(message),
+            Err(Candidate::Selected { release, .. }) => release.tag,
+        },
+        _ => {
+            let tags: Vec<String> = seen.tags.keys().map(Tag::to_string).collect();
+            let selection = policy.select(&tags).map_err(|error| error.to_string())?;
+            selection.latest.and_then(|tag| tag.parse().ok())
+        }
+    };
+    let tag = tag.ok_or_else(|| nothing_matches(policy, seen))?;
+    let digest = digest_of(&tag).or_else(|| seen.anchors.get(&tag).cloned());
+    Ok(ShownTag { tag, digest })
 }
 
 /// One tag, and why it was chosen or not.

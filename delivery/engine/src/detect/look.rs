@@ -51,7 +51,8 @@ pub async fn look(
         round.moved = moved;
     }
     let anchors_changed = round.ask_anchors(full).await?;
-    if round.needs_list(full, anchors_changed, now).await? {
+    let lists = round.needs_list(full, anchors_changed, now).await?;
+    if lists {
         round.list(now).await?;
     }
     round.ask_tags(full).await?;
@@ -60,7 +61,7 @@ pub async fn look(
     seen.complete = true;
     seen.prune();
     let changed = seen.differs_from(before);
-    Ok(Look { seen, changed })
+    Ok(Look { seen, changed, listed: lists })
 }
 
 /// What tells one set of policies from another.
@@ -120,16 +121,22 @@ impl Round<'_> {
         self.policies.iter().any(|policy| matches!(&policy.order, Order::Digest(own) if own == tag))
     }
 
-    /// Whether tags must be listed. A commit's own tag, asked by name, saves the listing.
+    /// Whether tags must be listed: where their names tell what is the newest, or where somebody shows them, no digest
+    /// tells whether there is a new one. A commit's own tag, asked by name, saves the listing.
     async fn needs_list(
         &mut self,
         full: bool,
         moved: bool,
         now: Timestamp,
     ) -> Result<bool, LookError> {
-        let chooses_among_tags =
-            self.policies.iter().any(|policy| !matches!(policy.order, Order::Digest(_)));
-        if !chooses_among_tags {
+        let by_name = |policy: &Policy| !matches!(policy.order, Order::Newest | Order::Digest(_));
+        let only_shown = self.policies.is_empty();
+        if only_shown || self.policies.iter().any(by_name) {
+            return Ok(true);
+        }
+        let shown = self.place.shown;
+        let follows_one = |policy: &Policy| matches!(policy.order, Order::Digest(_));
+        if !shown && self.policies.iter().all(follows_one) {
             return Ok(false);
         }
         let stale = self
@@ -142,11 +149,7 @@ impl Round<'_> {
         if !moved {
             return Ok(false);
         }
-        let only_newest = self
-            .policies
-            .iter()
-            .all(|policy| matches!(policy.order, Order::Newest | Order::Digest(_)));
-        Ok(!(only_newest && self.name_the_newest().await?))
+        Ok(shown || !self.name_the_newest().await?)
     }
 
     /// Tries to learn the commit tag of the release behind `latest` with one HEAD. Says whether it worked.
@@ -303,7 +306,7 @@ impl Round<'_> {
             Ok(release) => {
                 self.seen.releases.insert(digest, release);
             }
-            Err(error @ LookError::Failed { retryable: true, .. }) => return Err(error),
+            Err(error) if error.is_passing() => return Err(error),
             // One broken image must not blind us to all others: it is shown as what it is.
             Err(error) => {
                 self.seen.unusable.insert(digest, error.to_string());

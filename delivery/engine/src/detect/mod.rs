@@ -13,7 +13,7 @@ mod choose;
 mod look;
 mod seen;
 
-pub use choose::{TagChoice, choose, tag_choices};
+pub use choose::{ShownTag, TagChoice, choose, shown, tag_choices};
 pub(crate) use look::described;
 pub use look::{LookDepth, SAFETY_NET, look};
 pub use seen::{Look, PassedOver, Seen};

@@ -172,6 +172,8 @@ pub struct Look {
     pub seen: Seen,
     /// Whether a policy may choose differently now.
     pub changed: bool,
+    /// Whether the tags were listed, so that all are known.
+    pub listed: bool,
 }
 
 /// A map keyed by digest is a list of releases in JSON: the key is in the value.

@@ -91,10 +91,31 @@ fn status() -> Value {
     let conditions =
         json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]});
     add(at(&mut status, &["conditions"]), &conditions);
+    let observed = json!({
+        "type": "integer", "format": "int64", "minimum": 0,
+        "description": "The generation of the spec that the condition is about.",
+    });
+    let condition = at(&mut status, &["conditions", "[]"]);
+    add(&mut condition["properties"], &json!({"observedGeneration": observed}));
     let more = json!({
         "observedGeneration": {
             "type": "integer", "format": "int64",
             "description": "The generation of the spec that the status is about.",
+        },
+        "decision": {
+            "type": "object",
+            "description": "The last decision that changed something: what was done, and why.",
+            "required": ["at", "reason", "message", "by"],
+            "properties": {
+                "at": {"type": "string", "format": "date-time"},
+                "reason": {"type": "string", "description": "As a code."},
+                "message": {"type": "string", "description": "In words."},
+                "by": {"type": "string", "description": "Who wanted it."},
+                "from": {"type": "string", "description": "The digest that ran before."},
+                "to": {"type": "string", "description": "The digest that it is about."},
+                "rollout": {"type": "integer", "format": "int64", "description": "The rollout's number."},
+                "phase": {"type": "string", "description": "Where that stands."},
+            },
         },
         "engine": {
             "type": "object",

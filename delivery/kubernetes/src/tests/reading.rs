@@ -21,7 +21,8 @@ async fn a_watch_that_expired_lists_again_and_what_is_gone_is_forgotten() {
     let (client, mut server) = api_server();
     let tasks = Tasks::new();
     let scope = Scope { namespaces: vec!["app".to_owned()] };
-    let (mut reading, mut hears) = Reading::new(client, scope, FluxVersion::V1Beta2, tasks.clone());
+    let (mut reading, mut hears) =
+        Reading::new(client, (scope, Vec::new()), FluxVersion::V1Beta2, tasks.clone());
     reading.watch_what_matters();
     let api = async {
         let call = server.expect("GET", LIST).await;

@@ -132,8 +132,7 @@ pub async fn check(
 fn look(settings: &Settings, expected: &Expected, timeout: Duration) -> Result<(), CheckError> {
     let context = Plain::default();
     let trouble = context.trouble.clone();
-    let mut config = settings.client();
-    config.set("allow.auto.create.topics", "false");
+    let config = settings.client();
     let client: BaseConsumer<Plain> = config
         .create_with_context(context)
         .map_err(|error| CheckError::Client(error.to_string()))?;

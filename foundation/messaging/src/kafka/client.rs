@@ -54,9 +54,8 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 }
 
 pub(super) fn note(trouble: &Trouble, error: &KafkaError, reason: &str) {
-    match error.rdkafka_error_code() {
-        Some(code) => trouble.set(code, reason),
-        None => tracing::debug!(error = %error, reason, "kafka client"),
+    if let Some(code) = error.rdkafka_error_code() {
+        trouble.set(code, reason);
     }
     tracing::debug!(error = %error, reason, "kafka client has trouble");
 }

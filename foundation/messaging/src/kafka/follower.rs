@@ -48,8 +48,7 @@ impl KafkaFollower {
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "latest")
-            .set("allow.auto.create.topics", "false");
+            .set("auto.offset.reset", "latest");
         small(&mut config);
         config.set("queued.max.messages.kbytes", "512").set("fetch.wait.max.ms", "500");
         let consumer: BaseConsumer<Plain> = config
@@ -94,13 +93,9 @@ fn follow(
             continue;
         }
         match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) => {
-                if messages.blocking_send(incoming(&message)).is_err() {
-                    return;
-                }
-            }
+            Some(Ok(message)) if messages.blocking_send(incoming(&message)).is_err() => return,
             Some(Err(error)) => tracing::debug!(error = %error, "following has trouble"),
-            None => {}
+            Some(Ok(_)) | None => {}
         }
     }
 }

@@ -80,10 +80,9 @@ impl KafkaProducer {
         Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether a broker answers within `timeout`: for readiness. Blocks.
-    pub fn is_reachable(&self, timeout: Duration) -> bool {
-        // A topic's name, so that the answer is small; whether it exists does not matter.
-        self.client().client().fetch_metadata(Some("travel-job-cancelled"), timeout).is_ok()
+    /// Whether a broker answers a question about `topic` within `timeout`: for readiness. Blocks.
+    pub fn is_reachable(&self, topic: &str, timeout: Duration) -> bool {
+        self.client().client().fetch_metadata(Some(topic), timeout).is_ok()
     }
 
     /// After a fatal error only a new client can send.

@@ -222,7 +222,9 @@ impl Settings {
             .set("reconnect.backoff.max.ms", "2000")
             .set("retry.backoff.ms", milliseconds(self.retry_backoff))
             .set("broker.address.family", "any")
-            .set("log.connection.close", "false");
+            .set("log.connection.close", "false")
+            // Producers would ask for it unless told otherwise.
+            .set("allow.auto.create.topics", "false");
         let protocol = match (&self.credentials, &self.tls) {
             (None, None) => "plaintext",
             (None, Some(_)) => "ssl",

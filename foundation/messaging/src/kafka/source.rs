@@ -139,7 +139,6 @@ impl KafkaSource {
             .set("auto.commit.interval.ms", "500")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
-            .set("allow.auto.create.topics", "false")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", "10000")
             .set("heartbeat.interval.ms", "3000")
@@ -201,18 +200,15 @@ fn poll(consumer: &BaseConsumer<Context>, events: &mpsc::Sender<Sent>, quit: &At
 /// What ends the consumer; everything else passes, and librdkafka goes on by itself.
 fn failure(error: &KafkaError) -> Option<SourceError> {
     use RDKafkaErrorCode as Code;
-    match error {
-        KafkaError::MessageConsumptionFatal(_) => Some(SourceError::Ended(error.to_string())),
-        _ => match error.rdkafka_error_code() {
-            Some(Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed) => {
-                Some(SourceError::Refused(error.to_string()))
-            }
-            _ => {
-                tracing::debug!(error = %error, "consuming has trouble");
-                None
-            }
-        },
+    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+        return Some(SourceError::Ended(error.to_string()));
     }
+    let code = error.rdkafka_error_code();
+    if matches!(code, Some(Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed)) {
+        return Some(SourceError::Refused(error.to_string()));
+    }
+    tracing::debug!(error = %error, "consuming has trouble");
+    None
 }
 
 #[async_trait]

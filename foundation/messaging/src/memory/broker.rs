@@ -161,7 +161,7 @@ impl State {
         probability > 0.0 && self.random.f64() < probability
     }
 
-    fn store(&mut self, message: Outgoing) -> Result<(), PublishError> {
+    fn store(&mut self, message: &Outgoing) -> Result<(), PublishError> {
         let topic = message.topic.clone();
         let unacknowledged = |reason: &str| PublishError::Unacknowledged {
             topic: topic.clone(),
@@ -198,7 +198,7 @@ impl State {
 #[async_trait]
 impl Producer for Broker {
     async fn publish(&self, message: Outgoing) -> Result<(), PublishError> {
-        let result = self.lock().store(message);
+        let result = self.lock().store(&message);
         self.changed.notify_waiters();
         // Others have their turn, as they would with a network in between.
         tokio::task::yield_now().await;

@@ -127,10 +127,12 @@ impl Group {
                     self.owners.insert(partition.clone(), member);
                     changes.assigned.push(partition.clone());
                 }
-                Some(owner) if *owner == member && *target != member => {
-                    if self.revoking.insert(partition.clone()) {
-                        changes.revoked.push(partition.clone());
-                    }
+                Some(owner)
+                    if *owner == member
+                        && *target != member
+                        && self.revoking.insert(partition.clone()) =>
+                {
+                    changes.revoked.push(partition.clone());
                 }
                 _ => {}
             }

@@ -64,7 +64,9 @@ impl Member {
         self.leaving.retain_mut(|(partitions, released)| {
             let waiting = matches!(released.try_recv(), Err(oneshot::error::TryRecvError::Empty));
             if !waiting {
-                partitions.iter().for_each(|partition| group.release(partition));
+                for partition in partitions.iter() {
+                    group.release(partition);
+                }
                 moved = true;
             }
             waiting

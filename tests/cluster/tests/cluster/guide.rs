@@ -78,8 +78,62 @@ async fn the_guides_platform_deploys_the_hash_pushed_last_by_its_cron_job(
     ensure!(logs.contains("app/api-gateway"), "the guide's log command shows:\n{logs}");
     let silent = run(&app, "third").await?;
     ensure!(silent.is_empty(), "a run with nothing to do said:\n{silent}");
+    objects_are_kept(&scene, &commit).await?;
+    the_other_flavour(&scene, &app, &mirror).await?;
     app.kubectl().line("delete service api-gateway-node").await?;
     app.kubectl().line("scale deployment --all --replicas=0").await?;
+    Ok(())
+}
+
+/// What the guide's page looks at.
+async fn objects_are_kept(scene: &Scene, commit: &str) -> anyhow::Result<()> {
+    let flux = Namespace::existing(scene.cluster(), "flux-system");
+    // A hundred, the newest, and latest.
+    let repositories = flux.kubectl().line("get imagerepository").await?;
+    let row = repositories.lines().find(|line| line.starts_with("api-gateway"));
+    let row = row.unwrap_or_default();
+    ensure!(row.contains(" 102 ") && row.contains("True"), "{repositories}");
+    let policies = flux.kubectl().line("get imagepolicy").await?;
+    let row = policies.lines().find(|line| line.starts_with("api-gateway"));
+    ensure!(row.is_some_and(|row| row.contains(&format!("sha-{commit}"))), "{policies}");
+    Ok(())
+}
+
+/// The controller in the place of the CronJob, with its own account: it deploys, and keeps the image objects.
+async fn the_other_flavour(scene: &Scene, app: &Namespace, mirror: &str) -> anyhow::Result<()> {
+    let flavour = deploy("mercurious/controller").display().to_string();
+    app.kubectl().line(&format!("apply --server-side -k {flavour}")).await?;
+    app.kubectl().line(&format!("set env deployment/mercurious {mirror}")).await?;
+    app.kubectl().line("rollout status deployment/mercurious --timeout=120s").await?;
+    let newest = Image { version: "newer-still".to_owned(), ..Image::good(101) };
+    let tag = format!("sha-{}", newest.commit());
+    let images = scene.cluster().images();
+    let digest = images.push(&scene.program, "team-mercurious/api-gateway", newest).await?;
+    let annotate = "annotate imagerepository api-gateway --namespace=flux-system \
+                    image.toolkit.fluxcd.io/reconcile=1 --overwrite";
+    app.kubectl().line(annotate).await?;
+    let ran = "get autodeploy api-gateway --output=jsonpath={.status.history[0].release.digest}";
+    app.until("the controller's rollout", ran, |said| *said == digest.to_string()).await?;
+    let flux = Namespace::existing(scene.cluster(), "flux-system");
+    let told = "get imagepolicy api-gateway --output=jsonpath={.status.latestRef.tag}";
+    flux.until("the policy's status", told, |said| said == tag).await?;
+    let logs = app
+        .kubectl()
+        .line("logs --selector=app.kubernetes.io/component=controller --tail=-1")
+        .await?;
+    ensure!(!logs.contains("refuses"), "it lacks a right:\n{logs}");
+    let last = "get autodeploy api-gateway --output=jsonpath={.status.decision.reason}";
+    app.until("the last decision", last, |said| said == "Succeeded").await?;
+    for kind in ["Deployment", "AutoDeploy"] {
+        let field = format!(
+            "get events --field-selector=involvedObject.kind={kind},reason=Succeeded --output=json"
+        );
+        let events: serde_json::Value = serde_json::from_str(&app.kubectl().line(&field).await?)?;
+        let ours = events["items"].as_array().into_iter().flatten().filter(|event| {
+            event["message"].as_str().is_some_and(|said| said.contains(&tag[..11]))
+        });
+        ensure!(ours.count() == 1, "{kind}: {events}");
+    }
     Ok(())
 }
 

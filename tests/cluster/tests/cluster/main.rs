@@ -1,10 +1,16 @@
 //! What only a real cluster can show. One serves all tests; it is taken down after the last, and nothing may be left.
 
 mod choosing;
+mod controlled;
+mod credentials;
 mod example;
+mod gate;
 mod guide;
 mod install;
+mod killed;
+mod one_at_a_time;
 mod passes;
+mod reflected;
 mod rollouts;
 mod stage;
 mod steered;
@@ -27,11 +33,19 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stage = Stage::default();
-    let tests: Vec<Test> =
-        [rollouts::tests(), install::tests(), passes::tests(), choosing::tests(), guide::tests()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let tests: Vec<Test> = [
+        rollouts::tests(),
+        install::tests(),
+        reflected::tests(),
+        credentials::tests(),
+        passes::tests(),
+        killed::tests(),
+        choosing::tests(),
+        guide::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let trials = tests
         .into_iter()
         .map(|(name, test)| {

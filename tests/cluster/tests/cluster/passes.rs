@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use mercurious_core::image::Digest;
 use mercurious_load::{Load, LoadHandle, LoadSettings};
 use mercurious_trials::{Chance, Image};
 
@@ -15,6 +16,8 @@ tests![
     a_pass_deploys_the_newest_with_no_request_lost_and_the_next_is_silent,
     a_release_that_crashes_is_taken_back_held_and_passed_by_for_the_next_good_one,
     a_release_that_is_never_ready_is_taken_back_while_the_old_one_serves,
+    a_release_that_fails_its_check_is_taken_back,
+    a_release_whose_image_cannot_be_pulled_is_taken_back,
     a_release_that_crashes_while_baking_is_taken_back,
     passes_that_are_killed_at_any_moment_converge_and_change_nothing_twice,
 ];
@@ -44,49 +47,72 @@ async fn a_pass_deploys_the_newest_with_no_request_lost_and_the_next_is_silent(
 async fn a_release_that_crashes_is_taken_back_held_and_passed_by_for_the_next_good_one(
     scene: Scene,
 ) -> anyhow::Result<()> {
-    let bad = Image::good(2).with("EXAMPLE_CRASH_ON_START", "true");
-    let steered = taken_back(scene, "crash", bad).await?;
-    let third = steered.example.push(Image::good(3)).await?;
-    steered.pass().await?.expect_code(0)?;
-    steered.runs(&third).await?;
-    steered.example.answers("v3").await
+    taken_back(scene, "crash", Image::good(2).with("EXAMPLE_CRASH_ON_START", "true")).await
 }
 
 async fn a_release_that_is_never_ready_is_taken_back_while_the_old_one_serves(
     scene: Scene,
 ) -> anyhow::Result<()> {
-    taken_back(scene, "unready", Image::good(2).with("EXAMPLE_NEVER_READY", "true")).await?;
-    Ok(())
+    taken_back(scene, "unready", Image::good(2).with("EXAMPLE_NEVER_READY", "true")).await
+}
+
+/// It serves, and says that it is something else.
+async fn a_release_that_fails_its_check_is_taken_back(scene: Scene) -> anyhow::Result<()> {
+    const CHECKS: &str = "[{ name: own, http: { url: 'URLcheck', status: 200 } }]";
+    let steered = Steered::checked(&scene, "check", Image::good(1), CHECKS).await?;
+    let bad = Image::good(2).with("EXAMPLE_FAILING_CHECK", "true");
+    let load = start_load(&steered).await?;
+    let bad = steered.example.push(bad).await?;
+    back_and_forth(&steered, &bad).await?;
+    lost_nothing(load).await
+}
+
+/// Its manifest is there and a layer is not.
+async fn a_release_whose_image_cannot_be_pulled_is_taken_back(scene: Scene) -> anyhow::Result<()> {
+    let Some(place) = scene.cluster().facts().place.clone() else { return Ok(()) };
+    let steered = Steered::start(&scene, "pull", Image::good(1)).await?;
+    let load = start_load(&steered).await?;
+    let bad = steered.example.push_without_layer(&place, 2).await?;
+    back_and_forth(&steered, &bad).await?;
+    lost_nothing(load).await
 }
 
 async fn a_release_that_crashes_while_baking_is_taken_back(scene: Scene) -> anyhow::Result<()> {
-    taken_back(scene, "bake", Image::good(2).with("EXAMPLE_CRASH_AFTER", "4s")).await?;
-    Ok(())
+    taken_back(scene, "bake", Image::good(2).with("EXAMPLE_CRASH_AFTER", "4s")).await
 }
 
-/// The first release serves throughout, runs again in the end, and the bad one is held; a further pass tries nothing.
-async fn taken_back(scene: Scene, stem: &str, bad: Image) -> anyhow::Result<Steered> {
-    let good = Image::good(1);
-    let steered = Steered::start(&scene, stem, good.clone()).await?;
-    let first = steered.example.image().await?;
+/// The first release serves throughout.
+async fn taken_back(scene: Scene, stem: &str, bad: Image) -> anyhow::Result<()> {
+    let steered = Steered::start(&scene, stem, Image::good(1)).await?;
     // What crashes when it was ready has answered; only its own requests may be lost.
     let serves = bad.knobs.iter().all(|(name, _)| *name != "EXAMPLE_CRASH_AFTER");
     let load = if serves { Some(start_load(&steered).await?) } else { None };
     let bad = steered.example.push(bad).await?;
+    back_and_forth(&steered, &bad).await?;
+    if let Some(load) = load {
+        lost_nothing(load).await?;
+    }
+    Ok(())
+}
+
+/// The bad release is taken back and held: the first runs again, a further pass tries nothing, and the next good one
+/// goes out.
+async fn back_and_forth(steered: &Steered, bad: &Digest) -> anyhow::Result<()> {
+    let first = steered.example.image().await?;
     let pass = steered.pass().await?;
     pass.expect_code(3)?;
     steered.example.settled().await?;
     let image = steered.example.image().await?;
     ensure!(image == first, "{image} in the place of {first}: {}", pass.said());
-    steered.holds(&bad).await?;
-    if let Some(load) = load {
-        lost_nothing(load).await?;
-    }
+    steered.holds(bad).await?;
     let before = steered.generation().await?;
     steered.pass().await?;
     ensure!(steered.generation().await? == before, "a held release was tried again");
-    steered.example.answers(&good.version).await?;
-    Ok(steered)
+    steered.example.answers("v1").await?;
+    let third = steered.example.push(Image::good(3)).await?;
+    steered.pass().await?.expect_code(0)?;
+    steered.runs(&third).await?;
+    steered.example.answers("v3").await
 }
 
 async fn passes_that_are_killed_at_any_moment_converge_and_change_nothing_twice(

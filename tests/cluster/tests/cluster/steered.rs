@@ -1,4 +1,5 @@
 use std::{
+    path::Path,
     process::{Output, Stdio},
     time::Duration,
 };
@@ -23,9 +24,20 @@ const PATIENCE: Duration = Duration::from_mins(3);
 impl Steered {
     /// One that runs this image, pinned by a first pass.
     pub(crate) async fn start(scene: &Scene, stem: &str, image: Image) -> anyhow::Result<Self> {
+        Self::checked(scene, stem, image, "[]").await
+    }
+
+    /// The same with these checks, in YAML; `URL` in them is where it answers.
+    pub(crate) async fn checked(
+        scene: &Scene,
+        stem: &str,
+        image: Image,
+        checks: &str,
+    ) -> anyhow::Result<Self> {
         let version = image.version.clone();
         let example = Example::start(scene, stem, image).await?;
-        example.namespace.kubectl().apply(&wish(&example.repository())).await?;
+        let checks = checks.replace("URL", &example.url().await?);
+        example.namespace.kubectl().apply(&wish(&example.repository(), &checks)).await?;
         let steered = Self { example, scene: scene.clone() };
         steered.pass().await?.expect_code(0)?;
         steered.example.settled().await?;
@@ -35,12 +47,16 @@ impl Steered {
 
     /// The command of one pass, in its own scope, under a Lease of its own.
     pub(crate) fn command(&self) -> Command {
-        let facts = self.scene.cluster().facts();
+        self.command_as(&self.scene.cluster().facts().kubeconfig)
+    }
+
+    /// The same as somebody else.
+    pub(crate) fn command_as(&self, kubeconfig: &Path) -> Command {
         let namespace = self.example.namespace.name();
         let mut command = Command::from(self.scene.engine.command());
         command
             .args(["sync", "--namespace", namespace, "--lease", namespace, "--kubeconfig"])
-            .arg(&facts.kubeconfig)
+            .arg(kubeconfig)
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
@@ -103,7 +119,7 @@ impl Pass {
     }
 }
 
-fn wish(repository: &str) -> String {
+fn wish(repository: &str, checks: &str) -> String {
     format!(
         "apiVersion: image.toolkit.fluxcd.io/v1beta2
 kind: ImageRepository
@@ -126,6 +142,7 @@ spec:
   container: app
   policyRef: {{ name: example }}
   rollout: {{ timeout: 60s, bake: 3s }}
+  checks: {checks}
 "
     )
 }

@@ -75,10 +75,7 @@ fn way(from: Point, to: Point) -> Geometry {
     let (before, after) = (180.0 - from.lon.abs(), 180.0 - to.lon.abs());
     let share = if before + after > 0.0 { before / (before + after) } else { 0.5 };
     let lat = from.lat + (to.lat - from.lat) * share;
-    Geometry::new_multi_line_string([
-        [position(from), [side, lat]],
-        [[-side, lat], position(to)],
-    ])
+    Geometry::new_multi_line_string([[position(from), [side, lat]], [[-side, lat], position(to)]])
 }
 
 /// Only for tests: what is read back.

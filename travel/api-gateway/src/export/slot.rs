@@ -23,7 +23,9 @@ pub(super) fn kind(activity: &Activity) -> &'static str {
 pub(super) fn name(activity: &Activity) -> String {
     match activity {
         Activity::Visit { place } => place.name.clone(),
-        Activity::Meal { meal: kind, place: Some(place) } => format!("{}: {}", meal(*kind), place.name),
+        Activity::Meal { meal: kind, place: Some(place) } => {
+            format!("{}: {}", meal(*kind), place.name)
+        }
         Activity::Meal { meal: kind, place: None } => meal(*kind).to_owned(),
         Activity::Travel { travel } => mode(travel.mode).to_owned(),
         Activity::Free => "Free time".to_owned(),

@@ -83,7 +83,7 @@ impl App {
 pub fn router(app: App) -> Router {
     let limited = Router::new()
         .route("/v1/trips", post(trips::create))
-        .route("/v1/trips/{id}", get(trips::show))
+        .route("/v1/trips/{id}", get(trips::show).patch(trips::change))
         .route("/v1/trips/{id}/share", post(shares::share))
         .route("/v1/trips/{id}/share/{token}", delete(shares::unshare))
         .route("/v1/shared/{token}", get(shares::show))

@@ -20,11 +20,7 @@ use axum::{
     },
 };
 use futures::{Stream, stream};
-use mercurious_contracts::{
-    JobId,
-    job::JobEvent,
-    problem::Problem,
-};
+use mercurious_contracts::{JobId, job::JobEvent, problem::Problem};
 
 use super::{App, Fault, jobs::id};
 use crate::{job::StoredEvent, metrics::Metrics, service::Follow};

@@ -2,10 +2,7 @@ use axum::{http::header, response::IntoResponse};
 use mercurious_contracts::problem::Problem;
 use utoipa::{
     Modify, OpenApi,
-    openapi::{
-        self, Content, Ref, ResponseBuilder,
-        path::Operation,
-    },
+    openapi::{self, Content, Ref, ResponseBuilder, path::Operation},
 };
 
 use super::{events, jobs, probes, shares, trips};
@@ -19,6 +16,7 @@ use super::{events, jobs, probes, shares, trips};
     paths(
         trips::create,
         trips::show,
+        trips::change,
         shares::share,
         shares::unshare,
         shares::show,
@@ -55,7 +53,10 @@ impl Modify for Everywhere {
 fn describe(operation: &mut Operation) {
     for (status, description) in [
         ("429", "requests come too fast; Retry-After says when to go on"),
-        ("503", "the store does not answer, nothing was accepted; Retry-After says when to ask again"),
+        (
+            "503",
+            "the store does not answer, nothing was accepted; Retry-After says when to ask again",
+        ),
     ] {
         let content = Content::new(Some(Ref::from_schema_name("Problem")));
         let response = ResponseBuilder::new()

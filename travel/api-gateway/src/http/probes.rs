@@ -58,9 +58,8 @@ pub(super) async fn version(State(app): State<App>) -> String {
 )]
 pub(super) async fn health(State(app): State<App>) -> Response {
     let now = app.jobs.clock.now();
-    let stuck = |status: &mercurious_messaging::Status| {
-        status.is_ready() && !status.is_alive(now, STUCK)
-    };
+    let stuck =
+        |status: &mercurious_messaging::Status| status.is_ready() && !status.is_alive(now, STUCK);
     let stuck = app.readiness.consumer.as_ref().is_some_and(stuck);
     report(if stuck { vec!["the consumer is stuck"] } else { Vec::new() })
 }

@@ -8,7 +8,7 @@ use axum::{
 use mercurious_contracts::{
     JobId,
     job::Accepted,
-    problem::{FieldCode, Problem},
+    problem::{FieldCode, FieldError, Problem},
     request::{TripRequest, limits},
     trip::Trip,
 };
@@ -16,9 +16,10 @@ use mercurious_messaging::{TraceContext, header::TRACEPARENT};
 
 use super::{App, Fault, body, idempotency, jobs::id};
 use crate::{
+    edit::{self, Edits},
     export::Format,
     random::random,
-    store::StoredTrip,
+    store::{Committed, StoredTrip},
 };
 
 /// Asks for a trip. The answer comes at once; the trip is made afterwards.
@@ -46,9 +47,8 @@ pub(super) async fn create(
 ) -> Result<Response, Fault> {
     let body = body::read(&headers, body, limits::BODY).await?;
     let request = TripRequest::from_json(&body).map_err(|faults| {
-        let no_json = |fault: &mercurious_contracts::problem::FieldError| {
-            fault.field.is_empty() && fault.code == FieldCode::Malformed
-        };
+        let no_json =
+            |fault: &FieldError| fault.field.is_empty() && fault.code == FieldCode::Malformed;
         let (status, code) = match faults.0.iter().any(no_json) {
             true => (StatusCode::BAD_REQUEST, "malformed"),
             false => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
@@ -118,6 +118,71 @@ pub(super) async fn show(
     let (trip, format) = split(&name)?;
     let trip = id(trip, "trip")?;
     answer(&app, trip, format, &headers).await
+}
+
+/// Changes a trip: locks, moves, replaces, removes and adds what one does. All edits are made, or none.
+#[utoipa::path(
+    patch,
+    path = "/v1/trips/{id}",
+    tag = "trips",
+    params(
+        ("id" = JobId, Path, description = "the trip"),
+        ("if-match" = String, Header, description = "the version that is to be changed: its ETag, or *"),
+    ),
+    request_body = Edits,
+    responses(
+        (status = 200, description = "the trip afterwards", body = Trip, headers(("etag" = String, description = "its version"))),
+        (status = 400, description = "the body is no JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "there is no such trip", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "the body did not arrive in time", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "the trip has changed since", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "the body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "the body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "edits are wrong, all of them named", body = Problem, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn change(
+    State(app): State<App>,
+    Path(trip): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Fault> {
+    let trip = id(&trip, "trip")?;
+    let body = body::read(&headers, body, limits::BODY).await?;
+    let stored = app.jobs.store.trip(trip).await?.ok_or_else(|| Fault::not_found("trip"))?;
+    let Some(matches) = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()) else {
+        let detail = "say which version is to be changed: If-Match with the trip's ETag";
+        return Err(Fault::new(StatusCode::PRECONDITION_REQUIRED, "if_match_missing", detail));
+    };
+    let tag_now = tag(&stored);
+    let is_it = |one: &str| one == "*" || one == tag_now;
+    if !matches.split(',').any(|one| is_it(one.trim())) {
+        return Err(changed_since());
+    }
+    let wrong = |faults: Vec<FieldError>| {
+        let no_json = faults.iter().any(|fault| fault.field.is_empty());
+        let (status, code) = match no_json {
+            true => (StatusCode::BAD_REQUEST, "malformed"),
+            false => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_edits"),
+        };
+        Fault::new(status, code, "no edit was made; see errors").with_fields(faults)
+    };
+    let edits = Edits::from_json(&body).map_err(wrong)?;
+    let changed = edit::apply(&stored.trip, &edits).map_err(wrong)?;
+    let changed = StoredTrip { trip: changed, version: stored.version + 1 };
+    match app.jobs.store.save_trip(changed.clone()).await? {
+        Committed::Conflict => Err(changed_since()),
+        Committed::Stored => {
+            let tag = [(header::ETAG, tag(&changed))];
+            Ok((tag, Json(changed.trip)).into_response())
+        }
+    }
+}
+
+fn changed_since() -> Fault {
+    let detail = "the trip has changed since; read it again";
+    Fault::new(StatusCode::PRECONDITION_FAILED, "changed_since", detail)
 }
 
 /// The name of a trip, and in which format it is wanted.

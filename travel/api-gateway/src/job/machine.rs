@@ -296,11 +296,7 @@ fn stop_workers(change: &mut Change, reason: String, now: Timestamp) {
 }
 
 /// A message of the job. A job sends each kind once, so its id follows from both.
-fn message<M: Message>(
-    job: &JobRecord,
-    data: &M,
-    now: Timestamp,
-) -> Result<Outgoing, EncodeError> {
+fn message<M: Message>(job: &JobRecord, data: &M, now: Timestamp) -> Result<Outgoing, EncodeError> {
     let about = About {
         job: job.id,
         id: MessageId::first(job.id, M::EVENT_TYPE),

@@ -107,9 +107,12 @@ fn the_same_progress_twice_is_told_once_and_a_further_try_is_told_again() {
 #[test]
 fn a_failed_step_fails_the_job_with_all_that_is_known() {
     let mut error = error();
-    error.candidates = vec![serde_json::from_value(serde_json::json!({
-        "place_id": "geonames:1", "name": "Paris", "country": "US", "region": "Texas"
-    })).unwrap()];
+    error.candidates = vec![
+        serde_json::from_value(serde_json::json!({
+            "place_id": "geonames:1", "name": "Paris", "country": "US", "region": "Texas"
+        }))
+        .unwrap(),
+    ];
     let failed = changed(&new().job, Input::Failed(Step::Enrichment, error));
     assert_eq!(failed.job.status, JobStatus::Failed);
     let problem = failed.job.error.unwrap();

@@ -148,7 +148,9 @@ impl Jobs {
 
     fn begin(&self, key: &str) -> Option<Underway<'_>> {
         let mut underway = self.underway.lock().unwrap_or_else(PoisonError::into_inner);
-        underway.insert(key.to_owned()).then(|| Underway { keys: &self.underway, key: key.to_owned() })
+        underway
+            .insert(key.to_owned())
+            .then(|| Underway { keys: &self.underway, key: key.to_owned() })
     }
 
     /// Lets something happen to a job. Whoever else changes it at the same time, both changes count.

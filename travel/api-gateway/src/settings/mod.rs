@@ -10,4 +10,4 @@ mod variables;
 
 pub use gateway::{Settings, StoreSetting};
 pub use secret::SecretUrl;
-pub use variables::{VARIABLES, Variable, reference};
+pub use variables::{VARIABLES, Variable, page, reference};

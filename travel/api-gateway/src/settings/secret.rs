@@ -45,7 +45,9 @@ impl SecretUrl {
 impl fmt::Display for SecretUrl {
     /// The scheme and the hosts; neither user nor password nor options.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.expose().split_once("://") else { return f.write_str("…") };
+        let Some((scheme, rest)) = self.expose().split_once("://") else {
+            return f.write_str("…");
+        };
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
         write!(f, "{scheme}://{hosts}")

@@ -52,7 +52,8 @@ fn all_faults_are_named_together() {
 
 #[test]
 fn r50_an_old_name_is_taken_with_a_warning_and_contradictions_are_refused() {
-    let (settings, warnings) = read(&[("DATABASE_URL", "memory"), ("MONGODB_URI", "memory")]).unwrap();
+    let (settings, warnings) =
+        read(&[("DATABASE_URL", "memory"), ("MONGODB_URI", "memory")]).unwrap();
     assert!(matches!(settings.store, StoreSetting::Memory));
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert_eq!(faults(&[("STORE_URL", "memory"), ("MONGO_URL", "sqlite:a")]), ["STORE_URL"]);

@@ -72,7 +72,9 @@ pub const VARIABLES: &[Variable] = &[
 
 /// The settings as a table in Markdown.
 pub fn reference() -> String {
-    let mut text = String::from("| variable | default | what | also taken, with a warning |\n|---|---|---|---|\n");
+    let mut text = String::from(
+        "| variable | default | what | also taken, with a warning |\n|---|---|---|---|\n",
+    );
     for Variable { name, aliases, default, about } in VARIABLES {
         let code = |text: &&str| format!("`{text}`");
         let aliases: Vec<String> = aliases.iter().map(code).collect();
@@ -81,6 +83,17 @@ pub fn reference() -> String {
         let _ = writeln!(text, "| `{name}` | {default} | {about} | {} |", aliases.join(", "));
     }
     text
+}
+
+/// The page of settings.
+pub fn page() -> String {
+    format!(
+        "# Settings of api-gateway\n\n\
+         Variables of the environment. Two names of one setting that say different things are a fault; all faults are\n\
+         reported together. The broker's settings (`KAFKA_…`) are those of every service: see\n\
+         [api-gateway.md](api-gateway.md).\n\n{}",
+        reference()
+    )
 }
 
 /// Reads settings by the table.

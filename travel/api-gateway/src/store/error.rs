@@ -20,7 +20,9 @@ pub enum StoreError {
         detail: String,
     },
     /// It was written by a newer program.
-    #[error("the {store} store has the layout {found}, newer than {known}, the newest known here: start the newer program")]
+    #[error(
+        "the {store} store has the layout {found}, newer than {known}, the newest known here: start the newer program"
+    )]
     Newer {
         /// Which kind of store.
         store: &'static str,

@@ -5,6 +5,8 @@
 //! others need.
 
 mod error;
+#[cfg(feature = "mongodb")]
+mod mongo;
 mod ports;
 mod rows;
 mod sqlite;
@@ -12,5 +14,7 @@ mod sqlite;
 pub(crate) mod tests;
 
 pub use error::StoreError;
+#[cfg(feature = "mongodb")]
+pub use mongo::MongoStore;
 pub use ports::{AcceptOutcome, Committed, IdempotencyKey, Store, StoredTrip};
 pub use sqlite::SqliteStore;

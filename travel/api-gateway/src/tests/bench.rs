@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request, StatusCode},
+    http::{self, Method, Request, StatusCode},
     response::Response,
 };
 use http_body_util::BodyExt as _;
@@ -100,8 +100,11 @@ impl Bench {
 }
 
 /// A request for a trip, without its body.
-pub(crate) fn posting() -> axum::http::request::Builder {
-    Request::builder().method(Method::POST).uri("/v1/trips").header("content-type", "application/json")
+pub(crate) fn posting() -> http::request::Builder {
+    Request::builder()
+        .method(Method::POST)
+        .uri("/v1/trips")
+        .header("content-type", "application/json")
 }
 
 pub(crate) async fn read(response: Response) -> (StatusCode, Value) {

@@ -25,7 +25,8 @@ pub(crate) fn request() -> TripRequest {
 }
 
 pub(crate) fn facts() -> Box<Facts> {
-    let provenance = json!({ "source": "test", "licence": "CC0", "fetched_at": "2026-05-01T00:00:00Z" });
+    let provenance =
+        json!({ "source": "test", "licence": "CC0", "fetched_at": "2026-05-01T00:00:00Z" });
     let facts = json!({
         "destinations": [],
         "days": [],

@@ -58,3 +58,6 @@ impl Log {
         Ok(Self { topics, reader: Arc::new(Reader::new(file)), writer, cluster, _lock: lock })
     }
 }
+
+#[cfg(test)]
+mod tests;

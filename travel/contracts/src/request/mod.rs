@@ -121,7 +121,7 @@ pub struct TripRequest {
     pub language: Language,
     /// The same seed and the same facts give the same plan; without one it follows from the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 9007199254740991i64))]
+    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 9_007_199_254_740_991_i64))]
     pub seed: Option<u64>,
 }
 
@@ -381,7 +381,6 @@ mod moment {
     use jiff::civil::DateTime;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(moment: &DateTime, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&moment.strftime("%Y-%m-%dT%H:%M"))
     }

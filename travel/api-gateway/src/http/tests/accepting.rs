@@ -16,9 +16,8 @@ fn with_key(key: &str, body: &serde_json::Value) -> Request<Body> {
 #[tokio::test]
 async fn a_request_is_accepted_once_it_is_stored() {
     let bench = Bench::new();
-    let response = bench
-        .send(posting().body(Body::from(request_json().to_string())).unwrap())
-        .await;
+    let response =
+        bench.send(posting().body(Body::from(request_json().to_string())).unwrap()).await;
     let location = response.headers()[header::LOCATION].to_str().unwrap().to_owned();
     let (status, answer) = read(response).await;
     assert_eq!(status, StatusCode::ACCEPTED);
@@ -72,7 +71,10 @@ async fn a_key_that_cannot_be_one_is_named() {
     let bench = Bench::new();
     for key in ["", "\"\"", &"k".repeat(256)] {
         let (status, problem) = read(bench.send(with_key(key, &request_json())).await).await;
-        assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("bad_idempotency_key")));
+        assert_eq!(
+            (status, &problem["code"]),
+            (StatusCode::BAD_REQUEST, &json!("bad_idempotency_key"))
+        );
     }
     let mut two = with_key("a", &request_json());
     two.headers_mut().append("idempotency-key", "b".parse().unwrap());
@@ -91,10 +93,18 @@ async fn every_wrong_field_is_named_at_once() {
         "language": "english please",
     });
     let (status, problem) = bench.post(&wrong).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid_request")));
-    let fields: Vec<_> =
-        problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
-    for field in ["destination.nam", "start_date", "travellers.adults", "budget.amount", "language"] {
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid_request"))
+    );
+    let fields: Vec<_> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
+    for field in ["destination.nam", "start_date", "travellers.adults", "budget.amount", "language"]
+    {
         assert!(fields.contains(&field), "{field} is not in {fields:?}");
     }
 }
@@ -111,7 +121,10 @@ async fn what_is_no_json_or_too_large_is_told_so() {
     assert_eq!(send(json, String::new()).await.status(), StatusCode::BAD_REQUEST);
     assert_eq!(send(json, "[".repeat(60_000)).await.status(), StatusCode::BAD_REQUEST);
     let right = request_json().to_string();
-    assert_eq!(send("text/plain", right.clone()).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(
+        send("text/plain", right.clone()).await.status(),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE
+    );
     let large = send(json, " ".repeat(64 * 1024) + &right).await;
     assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(large.headers()[header::CONTENT_TYPE], "application/problem+json");

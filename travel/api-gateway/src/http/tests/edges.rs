@@ -81,7 +81,8 @@ async fn money_has_the_decimals_of_its_currency() {
         (json!("12.50"), "EUR", 1_250),
         (json!(0), "EUR", 0),
     ] {
-        let request = passed_on(json!({ "budget": { "amount": amount, "currency": currency } })).await;
+        let request =
+            passed_on(json!({ "budget": { "amount": amount, "currency": currency } })).await;
         assert_eq!(request["budget"]["amount"], minor, "{currency}");
     }
     for (amount, currency) in [("50000.5", "JPY"), ("1.2345", "KWD")] {
@@ -95,8 +96,10 @@ async fn money_has_the_decimals_of_its_currency() {
 
 #[tokio::test]
 async fn names_in_every_script_pass_unchanged() {
-    for name in ["القاهرة", "ירושלים", "京都市", "Αθήνα", "São Tomé", "Ñuñoa 🇨🇱"] {
-        let request = passed_on(json!({ "destination": { "name": name }, "must_do": [name] })).await;
+    for name in ["القاهرة", "ירושלים", "京都市", "Αθήνα", "São Tomé", "Ñuñoa 🇨🇱"]
+    {
+        let request =
+            passed_on(json!({ "destination": { "name": name }, "must_do": [name] })).await;
         assert_eq!(request["destination"]["name"], name);
         assert_eq!(request["must_do"][0], name);
     }

@@ -39,7 +39,8 @@ async fn a_finished_job_holds_its_trip() {
 async fn an_ambiguous_name_fails_with_its_candidates() {
     let bench = Bench::new();
     let job = bench.accepted(&request_json()).await;
-    let mut error = JobError::new(JobErrorCode::AmbiguousDestination, "several places are called so");
+    let mut error =
+        JobError::new(JobErrorCode::AmbiguousDestination, "several places are called so");
     let candidate = json!({ "place_id": "geonames:4717560", "name": "Paris", "region": "Texas", "country": "US" });
     error.candidates = vec![serde_json::from_value(candidate.clone()).unwrap()];
     bench.apply(job, Input::Failed(Step::Enrichment, error)).await;
@@ -83,7 +84,10 @@ async fn what_is_not_there_is_not_found_whatever_its_name() {
     ] {
         let (status, problem) = bench.get(&path).await;
         assert!(status == StatusCode::NOT_FOUND || path.contains('%'), "{path}: {status}");
-        assert!(status.is_client_error() && problem["status"] == status.as_u16(), "{path}: {problem}");
+        assert!(
+            status.is_client_error() && problem["status"] == status.as_u16(),
+            "{path}: {problem}"
+        );
     }
 }
 
@@ -152,5 +156,35 @@ async fn head_and_wrong_methods_are_answered_as_http_says() {
     let response = bench.send(put).await;
     assert_eq!(response.headers()[header::ALLOW], "POST");
     let (status, problem) = read(response).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::METHOD_NOT_ALLOWED, &json!("method_not_allowed")));
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &json!("method_not_allowed"))
+    );
+}
+
+#[tokio::test]
+async fn a_trip_is_changed_by_who_knows_its_version() {
+    let (bench, job) = finished().await;
+    let path = format!("/v1/trips/{job}");
+    let patch = |version: Option<&str>, body: serde_json::Value| {
+        let mut request = Request::patch(&path).header(header::CONTENT_TYPE, "application/json");
+        if let Some(version) = version {
+            request = request.header(header::IF_MATCH, version);
+        }
+        bench.send(request.body(Body::from(body.to_string())).unwrap())
+    };
+    let remove = json!({ "edits": [{ "op": "remove", "at": { "day": 1, "slot": 0 } }] });
+    assert_eq!(patch(None, remove.clone()).await.status(), StatusCode::PRECONDITION_REQUIRED);
+    assert_eq!(
+        patch(Some("\"7\""), remove.clone()).await.status(),
+        StatusCode::PRECONDITION_FAILED
+    );
+    let wrong = json!({ "edits": [{ "op": "remove", "at": { "day": 9, "slot": 0 } }] });
+    assert_eq!(patch(Some("*"), wrong).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let changed = patch(Some("\"1\""), remove.clone()).await;
+    assert_eq!(changed.headers()[header::ETAG], "\"2\"");
+    assert_eq!(changed.status(), StatusCode::OK);
+    assert_eq!(patch(Some("\"1\""), remove).await.status(), StatusCode::PRECONDITION_FAILED);
+    let (_, trip) = bench.get(&path).await;
+    assert_eq!(trip["days"][0]["slots"].as_array().unwrap().len(), 1);
 }

@@ -32,7 +32,10 @@ async fn what_cannot_be_stored_is_not_accepted_and_the_replica_is_not_ready() {
     let response = bench.send(request).await;
     assert!(response.headers().contains_key(header::RETRY_AFTER));
     let (status, problem) = read(response).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable")));
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable"))
+    );
     assert!(!problem.to_string().contains("jobs"), "inner words stay inside: {problem}");
     assert_eq!(bench.get("/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(bench.get("/health").await.0, StatusCode::OK, "starting again would not help");
@@ -43,7 +46,10 @@ async fn who_stops_is_not_ready_and_still_answers() {
     let bench = Bench::new();
     bench.stopping.cancel();
     let (status, report) = bench.get("/ready").await;
-    assert_eq!((status, &report["faults"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(["stopping"])));
+    assert_eq!(
+        (status, &report["faults"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!(["stopping"]))
+    );
     bench.accepted(&request_json()).await;
 }
 
@@ -106,10 +112,7 @@ async fn the_description_is_the_committed_one() {
     let (_, served) = Bench::new().get("/openapi.json").await;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api-gateway.openapi.json");
     let made = openapi_json().unwrap();
-    if std::env::args().any(|argument| argument == "--bless") {
-        std::fs::write(path, &made).unwrap();
-    }
     assert_eq!(served, serde_json::from_str::<serde_json::Value>(&made).unwrap());
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == made, "{path} is old: write it with `api-gateway --openapi`");
+    assert!(committed == made, "{path} is old: run `cargo xtask generate`");
 }

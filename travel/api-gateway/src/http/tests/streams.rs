@@ -63,7 +63,8 @@ impl Reader {
                 let line = block.lines().find_map(|line| line.strip_prefix(name));
                 line.map(|value| value.trim_start().to_owned())
             };
-            let (Some(id), Some(name), Some(data)) = (field("id:"), field("event:"), field("data:"))
+            let (Some(id), Some(name), Some(data)) =
+                (field("id:"), field("event:"), field("data:"))
             else {
                 continue;
             };
@@ -172,7 +173,10 @@ async fn a_last_event_that_is_no_number_is_refused() {
     let mut request = following(job, None);
     request.headers_mut().insert("last-event-id", "seven".parse().unwrap());
     let (status, problem) = read(bench.send(request).await).await;
-    assert_eq!((status, problem["code"].as_str()), (StatusCode::BAD_REQUEST, Some("bad_last_event_id")));
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("bad_last_event_id"))
+    );
 }
 
 #[tokio::test]

@@ -107,9 +107,7 @@ fn follow(connection: &Connection, change: &Change) -> Result<(), StoreError> {
 pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<JobRecord>, StoreError> {
     let record: Option<String> = connection
         .prepare_cached("SELECT record FROM jobs WHERE id = ?1")
-        .and_then(|mut select| {
-            select.query_row([id.to_string()], |row| row.get(0)).optional()
-        })
+        .and_then(|mut select| select.query_row([id.to_string()], |row| row.get(0)).optional())
         .map_err(failure)?;
     record.map(|record| read("job", &record)).transpose()
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mercurious_contracts::JobId;
-use mercurious_messaging::{Outgoing, OutboxRow};
+use mercurious_messaging::{OutboxRow, Outgoing};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::worker::failure;

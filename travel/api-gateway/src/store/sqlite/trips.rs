@@ -42,9 +42,7 @@ pub(super) fn trip(connection: &Connection, job: JobId) -> Result<Option<StoredT
     let row: Option<(i64, String)> = connection
         .prepare_cached("SELECT version, body FROM trips WHERE job = ?1")
         .and_then(|mut select| {
-            select
-                .query_row([job.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()
+            select.query_row([job.to_string()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })
         .map_err(failure)?;
     row.map(|(version, body)| {
