@@ -114,14 +114,13 @@ fn by_id(id: &str, field: &str) -> Result<Found, JobError> {
         return at_point(point);
     }
     let number = id.strip_prefix("geonames:").and_then(|number| number.parse().ok());
-    match number.and_then(gazetteer::by_id) {
-        Some(city) => of_city(&city),
-        None => {
-            let message = format!("no place has the id {id:?}; ids look like geonames:2267057");
-            let mut error = JobError::new(JobErrorCode::UnknownDestination, message);
-            error.errors.push(field_error(field, FieldCode::Unknown, "has an unknown place_id"));
-            Err(error)
-        }
+    if let Some(city) = number.and_then(gazetteer::by_id) {
+        of_city(&city)
+    } else {
+        let message = format!("no place has the id {id:?}; ids look like geonames:2267057");
+        let mut error = JobError::new(JobErrorCode::UnknownDestination, message);
+        error.errors.push(field_error(field, FieldCode::Unknown, "has an unknown place_id"));
+        Err(error)
     }
 }
 

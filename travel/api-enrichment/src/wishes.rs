@@ -40,21 +40,8 @@ pub fn one(name: &str, places: &[FoundPlace]) -> Result<String, String> {
     }
     let wanted = plain(name);
     let likeness = |place: &FoundPlace| {
-        std::iter::once(&place.name)
-            .chain(&place.other_names)
-            .map(|known| {
-                let known = plain(known);
-                let part =
-                    wanted.len() >= 5 && format!(" {known} ").contains(&format!(" {wanted} "));
-                if known == wanted {
-                    1.0
-                } else if part {
-                    0.95
-                } else {
-                    strsim::jaro_winkler(&known, &wanted) * 0.99
-                }
-            })
-            .fold(0.0, f64::max)
+        let names = std::iter::once(&place.name).chain(&place.other_names);
+        names.map(|known| alike(&plain(known), &wanted)).fold(0.0, f64::max)
     };
     let mut near: Vec<(f64, &FoundPlace)> =
         places.iter().map(|place| (likeness(place), place)).collect();
@@ -67,5 +54,19 @@ pub fn one(name: &str, places: &[FoundPlace]) -> Result<String, String> {
             Err(format!("no candidate has that name; perhaps {} ({})?", place.name, place.id))
         }
         _ => Err("no candidate has that name".to_owned()),
+    }
+}
+
+/// How likely `wanted` means what is called `known`, both plain, from 0 to 1.
+fn alike(known: &str, wanted: &str) -> f64 {
+    let words: Vec<&str> = known.split(' ').collect();
+    // Some of its words, where they say enough: `museu do azulejo` for `museu nacional do azulejo`.
+    let part = wanted.len() >= 5 && wanted.split(' ').all(|word| words.contains(&word));
+    if known == wanted {
+        1.0
+    } else if part {
+        0.95
+    } else {
+        strsim::jaro_winkler(known, wanted) * 0.99
     }
 }

@@ -57,9 +57,9 @@ impl Problem {
         let mut notes = Vec::new();
         let party = Party::new(&request.travellers);
         let mut spots = Spots::default();
-        let mut days = days::days(request, facts, &party, &mut spots);
+        let mut days = days::days(request, facts, party, &mut spots);
         let avoid = ids(&facts.avoid);
-        let places = places::places(request, facts, &party, &mut spots, &mut notes);
+        let places = places::places(request, facts, party, &mut spots, &mut notes);
         let events = events(request, facts, &places, &avoid, &mut spots);
         days::widen(&mut days, &events, request, &spots.0, &facts.travel);
         let mut modes: BTreeSet<_> =

@@ -1,5 +1,4 @@
 //! Trips at the edge of what makes sense get a plan that keeps every rule, or a clear answer.
-#![expect(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
 mod support;
 

@@ -22,6 +22,9 @@ use serde_json::{Value, json};
 use server::{FakeModel, Scripted, fails, says};
 use support::{facts, quick, request, visits, warned};
 
+/// What is done to texts that may stand.
+type Change = Box<dyn FnOnce(&mut Value)>;
+
 struct Scene {
     request: TripRequest,
     facts: Facts,
@@ -164,7 +167,7 @@ async fn whatever_may_not_stand_is_refused_twice_and_then_templates_write() {
         None => panic!("no visit with a long name"),
     };
     let german = "Der Tag ist schön und das Ziel ist die Burg, dann mit der Bahn und den Bus.";
-    let faults: Vec<(&str, Box<dyn FnOnce(&mut Value)>)> = vec![
+    let faults: Vec<(&str, Change)> = vec![
         ("an invented id", Box::new(|texts| texts["days"][0]["places"] = json!(["x"]))),
         (
             "a day too many",

@@ -204,7 +204,7 @@ impl Bench {
 
     async fn end(self) {
         self.stop.cancel();
-        assert_eq!(self.tasks.shut_down(Duration::from_secs(120)).await, 0);
+        assert_eq!(self.tasks.shut_down(Duration::from_mins(2)).await, 0);
     }
 }
 

@@ -38,7 +38,7 @@ impl Default for Resilience {
             pause: Duration::from_millis(300),
             budget: Duration::from_secs(20),
             failures: 5,
-            rest: Duration::from_secs(60),
+            rest: Duration::from_mins(1),
             answers: NonZeroUsize::MIN.saturating_add(255),
         }
     }
@@ -91,7 +91,7 @@ impl<H: Http> Resilient<H> {
         let limit = BreakerLimit { failures: self.resilience.failures, rest: self.resilience.rest };
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         // The hosts are those of the settings: a handful.
-        with(breakers.entry(host.to_owned()).or_insert_with(Breaker::new), limit)
+        with(breakers.entry(host.to_owned()).or_default(), limit)
     }
 
     async fn try_often(&self, question: &Question) -> Result<Answer, HttpError> {
@@ -191,7 +191,7 @@ mod tests {
             headers: Vec::new(),
             secret: None,
             body: None,
-            fresh: Duration::from_secs(600),
+            fresh: Duration::from_mins(10),
         }
     }
 

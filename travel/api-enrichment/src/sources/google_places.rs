@@ -63,7 +63,7 @@ impl GooglePlaces {
             headers: vec![("x-goog-fieldmask", FIELDS.to_owned())],
             secret: Some(("x-goog-api-key", self.key.expose_secret().to_owned().into())),
             body: Some(body.to_string()),
-            fresh: Duration::from_secs(3_600),
+            fresh: Duration::from_hours(1),
         };
         let answer = self.http.ask(&question).await;
         let answer =

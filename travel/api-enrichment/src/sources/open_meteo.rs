@@ -110,7 +110,7 @@ impl WeatherSource for OpenMeteo {
             .append_pair("timezone", &destination.time_zone)
             .append_pair("start_date", &first.to_string())
             .append_pair("end_date", &last.to_string());
-        let forecast: Forecast = self.ask(url, Duration::from_secs(3_600)).await?;
+        let forecast: Forecast = self.ask(url, Duration::from_hours(1)).await?;
         let daily = forecast.daily;
         let at = |list: &[Option<f64>], number: usize| list.get(number).copied().flatten();
         let mut found = BTreeMap::new();
@@ -168,7 +168,7 @@ impl Geocoder for OpenMeteo {
             .append_pair("count", "10")
             .append_pair("language", "en")
             .append_pair("format", "json");
-        let search: Search = self.ask(url, Duration::from_secs(7 * 86_400)).await?;
+        let search: Search = self.ask(url, Duration::from_hours(168)).await?;
         let settled = |hit: &Hit| {
             // Places where people live (P…), islands, and what does not say.
             hit.feature_code.as_deref().is_none_or(|code| code.starts_with('P') || code == "ISL")

@@ -12,7 +12,7 @@ use mercurious_worker::Unwatched;
 use serde_json::{Value, json};
 
 #[derive(Debug)]
-pub struct StillClock(pub Timestamp);
+pub(crate) struct StillClock(pub Timestamp);
 
 impl Clock for StillClock {
     fn now(&self) -> Timestamp {
@@ -20,16 +20,16 @@ impl Clock for StillClock {
     }
 }
 
-pub fn clock() -> Arc<dyn Clock> {
+pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(StillClock("2026-05-01T08:00:00Z".parse().unwrap()))
 }
 
-pub fn sources() -> Sources {
+pub(crate) fn sources() -> Sources {
     bundled(clock())
 }
 
 /// A request for some days, with `more` laid over it.
-pub fn request(destination: &str, (first, last): (&str, &str), more: &Value) -> TripRequest {
+pub(crate) fn request(destination: &str, (first, last): (&str, &str), more: &Value) -> TripRequest {
     let mut body = json!({
         "destination": {"name": destination}, "start_date": first, "end_date": last, "seed": 7,
     });
@@ -42,10 +42,14 @@ pub fn request(destination: &str, (first, last): (&str, &str), more: &Value) -> 
     TripRequest::from_json(body.to_string().as_bytes()).unwrap()
 }
 
-pub async fn facts(destination: &str, days: (&str, &str), more: &Value) -> Result<Facts, JobError> {
+pub(crate) async fn facts(
+    destination: &str,
+    days: (&str, &str),
+    more: &Value,
+) -> Result<Facts, JobError> {
     enrich(&sources(), &request(destination, days, more), &Unwatched).await
 }
 
-pub fn warned(facts: &Facts, code: &str) -> bool {
+pub(crate) fn warned(facts: &Facts, code: &str) -> bool {
     facts.warnings.iter().any(|warning| warning.code == code)
 }

@@ -129,7 +129,7 @@ impl ClientError {
 }
 
 const MAX_ANSWER: usize = 1024 * 1024;
-const BREAKER: BreakerLimit = BreakerLimit { failures: 5, rest: Duration::from_secs(60) };
+const BREAKER: BreakerLimit = BreakerLimit { failures: 5, rest: Duration::from_mins(1) };
 /// Codes that mean: no more money, waiting does not help.
 const QUOTA: [&str; 5] = [
     "insufficient_quota",

@@ -50,6 +50,7 @@ impl Prompt {
     }
 
     /// The same question, with what is wrong with the first answer.
+    #[must_use]
     pub fn repaired(&self, faults: &[String]) -> Self {
         let mut repaired = self.clone();
         repaired.system =

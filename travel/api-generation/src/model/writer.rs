@@ -24,7 +24,7 @@ pub enum Outcome {
 }
 
 /// How long texts are kept, and how many.
-const FRESH: Duration = Duration::from_secs(3_600);
+const FRESH: Duration = Duration::from_hours(1);
 const KEPT: usize = 128;
 
 /// Writes with a model.

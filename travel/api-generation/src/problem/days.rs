@@ -67,7 +67,7 @@ fn clock(day: &DayFacts) -> DayClock {
 pub(super) fn days(
     request: &TripRequest,
     facts: &Facts,
-    party: &Party,
+    party: Party,
     spots: &mut Spots,
 ) -> Vec<Day> {
     let count = facts.days.len();

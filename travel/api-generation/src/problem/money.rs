@@ -31,7 +31,7 @@ impl Party {
 }
 
 /// What a meal costs the party wherever one is: the middle of what such places ask for.
-pub(super) fn usual_meal(facts: &Facts, party: &Party, meal: MealKind) -> i64 {
+pub(super) fn usual_meal(facts: &Facts, party: Party, meal: MealKind) -> i64 {
     let serves = |place: &&mercurious_contracts::facts::PlaceFacts| place.serves.contains(&meal);
     let mut costs: Vec<i64> =
         facts.places.iter().filter(serves).map(|place| place.cost.min).collect();

@@ -13,7 +13,7 @@ use super::{Party, Spots, area, days, tags};
 pub(super) fn places(
     request: &TripRequest,
     facts: &Facts,
-    party: &Party,
+    party: Party,
     spots: &mut Spots,
     notes: &mut Vec<(String, String)>,
 ) -> Vec<Place> {
@@ -39,11 +39,11 @@ fn read(
     place: &PlaceFacts,
     request: &TripRequest,
     facts: &Facts,
-    party: &Party,
+    party: Party,
     spots: &mut Spots,
 ) -> Result<Place, TextError> {
     let (_, cost) = party.range(&place.cost);
-    let hours = place.hours.iter().map(|spans| spans.iter().map(span).collect()).collect();
+    let hours = place.hours.iter().map(|spans| spans.iter().copied().map(span).collect()).collect();
     let serves = (place.serves.iter())
         .filter(|meal| request.meals.contains(meal))
         .map(|meal| days::meal(*meal))
@@ -68,7 +68,7 @@ fn read(
     })
 }
 
-fn span(span: &mercurious_contracts::Span) -> Span {
+fn span(span: mercurious_contracts::Span) -> Span {
     Span::new(span.opens.clamp(0, limits::MINUTE), span.closes.clamp(0, limits::MINUTE))
 }
 

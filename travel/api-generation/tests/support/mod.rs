@@ -26,7 +26,7 @@ impl Clock for StillClock {
     }
 }
 
-pub fn request(destination: &str, (first, last): (&str, &str), more: &Value) -> TripRequest {
+pub(crate) fn request(destination: &str, (first, last): (&str, &str), more: &Value) -> TripRequest {
     let mut body = json!({
         "destination": {"name": destination}, "start_date": first, "end_date": last, "seed": 7,
     });
@@ -39,25 +39,25 @@ pub fn request(destination: &str, (first, last): (&str, &str), more: &Value) -> 
     TripRequest::from_json(body.to_string().as_bytes()).unwrap()
 }
 
-pub async fn facts(request: &TripRequest) -> Facts {
+pub(crate) async fn facts(request: &TripRequest) -> Facts {
     enrich(&bundled(Arc::new(StillClock)), request, &Unwatched).await.unwrap()
 }
 
 /// Quick enough for hundreds of trips in a debug build.
-pub fn quick() -> Generator {
+pub(crate) fn quick() -> Generator {
     Generator { model: None, effort: 20_000 }
 }
 
-pub async fn generate(request: &TripRequest, facts: &Facts) -> Result<Itinerary, JobError> {
+pub(crate) async fn generate(request: &TripRequest, facts: &Facts) -> Result<Itinerary, JobError> {
     quick().generate(request, facts, 1, &Unwatched).await
 }
 
-pub async fn trip(destination: &str, days: (&str, &str), more: Value) -> Itinerary {
+pub(crate) async fn trip(destination: &str, days: (&str, &str), more: Value) -> Itinerary {
     let request = request(destination, days, &more);
     generate(&request, &facts(&request).await).await.unwrap()
 }
 
-pub fn visits(day: &TripDay) -> Vec<&str> {
+pub(crate) fn visits(day: &TripDay) -> Vec<&str> {
     (day.slots.iter())
         .filter_map(|slot| match &slot.activity {
             Activity::Visit { place } => Some(place.id.as_str()),
@@ -66,6 +66,6 @@ pub fn visits(day: &TripDay) -> Vec<&str> {
         .collect()
 }
 
-pub fn warned(itinerary: &Itinerary, code: &str) -> bool {
+pub(crate) fn warned(itinerary: &Itinerary, code: &str) -> bool {
     itinerary.warnings.iter().any(|warning| warning.code == code)
 }

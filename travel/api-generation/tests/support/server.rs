@@ -14,7 +14,7 @@ use tokio::{
 
 /// One answer.
 #[derive(Debug, Clone)]
-pub enum Scripted {
+pub(crate) enum Scripted {
     /// A status, headers and a body.
     Says(u16, &'static str, String),
     /// The first bytes of an answer, then the connection is closed.
@@ -24,7 +24,7 @@ pub enum Scripted {
 }
 
 /// Runs until it is dropped; once the script is over, the last answer is repeated.
-pub struct FakeModel {
+pub(crate) struct FakeModel {
     pub url: String,
     asked: Arc<Mutex<Vec<Value>>>,
     heads: Arc<Mutex<Vec<String>>>,
@@ -38,7 +38,7 @@ impl Drop for FakeModel {
 }
 
 impl FakeModel {
-    pub async fn start(script: Vec<Scripted>) -> Self {
+    pub(crate) async fn start(script: Vec<Scripted>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let (asked, heads, tasks) = (Arc::default(), Arc::default(), Tasks::new());
@@ -66,12 +66,12 @@ impl FakeModel {
     }
 
     /// What was asked: the bodies.
-    pub fn asked(&self) -> Vec<Value> {
+    pub(crate) fn asked(&self) -> Vec<Value> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The heads of the requests.
-    pub fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 }
@@ -127,13 +127,13 @@ async fn answer(
 }
 
 /// A chat completion that says `content`.
-pub fn says(content: &str) -> Scripted {
+pub(crate) fn says(content: &str) -> Scripted {
     let choice = json!({"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}});
     Scripted::Says(200, "", json!({"object": "chat.completion", "choices": [choice]}).to_string())
 }
 
 /// An error as such servers write it.
-pub fn fails(status: u16, headers: &'static str, code: &str) -> Scripted {
+pub(crate) fn fails(status: u16, headers: &'static str, code: &str) -> Scripted {
     let body = json!({"error": {"message": "no", "type": "x", "code": code}});
     Scripted::Says(status, headers, body.to_string())
 }
