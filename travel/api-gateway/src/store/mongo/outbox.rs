@@ -159,6 +159,13 @@ pub(super) async fn sent(collections: &Collections, rows: &[String]) -> Result<(
     sent.map(drop).map_err(|error| collections.failure(&error))
 }
 
+pub(super) async fn release(collections: &Collections, rows: &[String]) -> Result<(), StoreError> {
+    let free = doc! { "$set": { "claimed_until": 0_i64, "claim": "" } };
+    let released =
+        collections.of("outbox").update_many(doc! { "_id": { "$in": rows } }, free).await;
+    released.map(drop).map_err(|error| collections.failure(&error))
+}
+
 pub(super) async fn set_aside(
     collections: &Collections,
     row: &str,
