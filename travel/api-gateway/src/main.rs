@@ -2,13 +2,14 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Parser;
 use mercurious_api_gateway::{
     http::openapi_json,
-    settings::{Environment, Settings, reference},
+    settings::{Settings, reference},
 };
-use mercurious_runtime::{SystemClock, start_telemetry};
+use mercurious_messaging::kafka;
+use mercurious_runtime::{Environment, SystemClock, start_telemetry};
 
 mod start;
 
@@ -46,15 +47,24 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.settings {
         return start::print(&reference());
     }
-    let environment: Environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let settings = Settings::read(&environment)?;
+    let mut environment = Environment::of_process();
+    let settings = Settings::read(&mut environment);
+    let broker = kafka::Settings::from_environment(&mut environment, "api-gateway");
+    if broker.is_none() {
+        environment.fault("KAFKA_BROKERS is missing: host:port of one or more brokers");
+    }
+    let warnings = environment.finish()?;
+    let (Some(settings), Some(broker)) = (settings, broker) else {
+        bail!("the settings cannot be read");
+    };
     if arguments.check {
         return start::print("the settings are right\n");
     }
     start_telemetry(&settings.log, settings.log_format);
+    for warning in warnings {
+        tracing::warn!(setting = warning, "a setting should be changed");
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
-    runtime.block_on(start::serve(settings, &environment, Arc::new(SystemClock)))
+    runtime.block_on(start::serve(settings, broker, Arc::new(SystemClock)))
 }

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use mercurious_api_gateway::{
     Foundation, consumer_settings,
     limits::{Limits, LocalLimits},
@@ -96,7 +96,7 @@ async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
             Arc::new(mercurious_api_gateway::store::MongoStore::connect(url, kept).await?)
         }
         #[cfg(not(feature = "mongodb"))]
-        StoreSetting::Mongo(_) => bail!("this program was built without MongoDB"),
+        StoreSetting::Mongo(_) => anyhow::bail!("this program was built without MongoDB"),
     })
 }
 
@@ -117,7 +117,7 @@ async fn shared(
         Ok(Shared { news: Some(Arc::new(RedisNews::new(redis))), limits: Arc::new(limits) })
     }
     #[cfg(not(feature = "redis"))]
-    bail!("this program was built without Redis")
+    anyhow::bail!("this program was built without Redis")
 }
 
 /// Writes to standard output; that nobody reads it is no error.
