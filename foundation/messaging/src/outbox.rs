@@ -36,6 +36,13 @@ pub trait Outbox: Send + Sync {
     /// They were published, and are needed no more.
     async fn sent(&self, ids: &[String]) -> Result<(), StoreError>;
 
+    /// They were not published: whoever comes next may claim them at once. Without this, their claims end with
+    /// the lease.
+    async fn release(&self, ids: &[String]) -> Result<(), StoreError> {
+        let _ = ids;
+        Ok(())
+    }
+
     /// The broker will never take it. It is put aside, with what it belongs to told.
     async fn refused(&self, id: &str, reason: &str) -> Result<(), StoreError>;
 }
@@ -104,40 +111,61 @@ impl Relay {
         for row in rows {
             keys.entry(row.message.key.clone()).or_default().push(row);
         }
-        let results: Vec<(Vec<String>, bool)> = futures::stream::iter(keys.into_values())
+        let results: Vec<Published> = futures::stream::iter(keys.into_values())
             .map(|rows| self.publish(rows))
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
-        let all_sent = results.iter().all(|(_, all)| *all);
-        let sent: Vec<String> = results.into_iter().flat_map(|(sent, _)| sent).collect();
+        let (mut sent, mut left) = (Vec::new(), Vec::new());
+        for published in results {
+            sent.extend(published.sent);
+            left.extend(published.left);
+        }
         if !sent.is_empty() {
             self.outbox.sent(&sent).await?;
         }
-        Ok(Pass { claimed, all_sent })
+        if !left.is_empty() {
+            self.outbox.release(&left).await?;
+        }
+        Ok(Pass { claimed, all_sent: left.is_empty() })
     }
 
     /// Publishes the rows of one key in their order, up to the first that does not work.
-    async fn publish(&self, rows: Vec<OutboxRow>) -> (Vec<String>, bool) {
+    async fn publish(&self, rows: Vec<OutboxRow>) -> Published {
         let mut sent = Vec::new();
-        for row in rows {
-            match self.producer.publish(row.message).await {
-                Ok(()) => sent.push(row.id),
+        let mut rows = rows.into_iter();
+        while let Some(OutboxRow { id, message }) = rows.next() {
+            let stopped = match self.producer.publish(message).await {
+                Ok(()) => {
+                    sent.push(id);
+                    continue;
+                }
                 Err(error) if error.is_retryable() => {
-                    tracing::warn!(error = %error, outbox.row = row.id, "not published; trying again");
-                    return (sent, false);
+                    tracing::warn!(error = %error, outbox.row = id, "not published; trying again");
+                    true
                 }
                 Err(error) => {
-                    tracing::error!(error = %error, outbox.row = row.id, "the broker refuses a message");
-                    if let Err(error) = self.outbox.refused(&row.id, &error.to_string()).await {
+                    tracing::error!(error = %error, outbox.row = id, "the broker refuses a message");
+                    let refused = self.outbox.refused(&id, &error.to_string()).await;
+                    if let Err(error) = &refused {
                         tracing::warn!(error = %error, "the outbox does not answer");
-                        return (sent, false);
                     }
+                    refused.is_err()
                 }
+            };
+            if stopped {
+                let left = std::iter::once(id).chain(rows.map(|row| row.id)).collect();
+                return Published { sent, left };
             }
         }
-        (sent, true)
+        Published { sent, left: Vec::new() }
     }
+}
+
+/// What became of the rows of one key.
+struct Published {
+    sent: Vec<String>,
+    left: Vec<String>,
 }
 
 /// What a pass did.

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Parser;
 use mercurious_api_gateway::{
     http::openapi_json,
@@ -51,16 +51,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = Settings::read(&mut environment);
     let broker = kafka::Settings::from_environment(&mut environment, "api-gateway");
     if broker.is_none() {
-        environment.fault("KAFKA_BROKERS is missing: host:port, separated by commas");
+        environment.fault("KAFKA_BROKERS is missing: host:port of one or more brokers");
     }
     let warnings = environment.finish()?;
-    let (settings, broker) = settings.zip(broker).context("the settings are wrong")?;
+    let (Some(settings), Some(broker)) = (settings, broker) else {
+        bail!("the settings cannot be read");
+    };
     if arguments.check {
         return start::print("the settings are right\n");
     }
     start_telemetry(&settings.log, settings.log_format);
     for warning in warnings {
-        tracing::warn!(warning, "setting");
+        tracing::warn!(setting = warning, "a setting should be changed");
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use mercurious_api_gateway::{
     Foundation, consumer_settings,
     limits::{Limits, LocalLimits},
@@ -96,7 +96,7 @@ async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
             Arc::new(mercurious_api_gateway::store::MongoStore::connect(url, kept).await?)
         }
         #[cfg(not(feature = "mongodb"))]
-        StoreSetting::Mongo(_) => bail!("this program was built without MongoDB"),
+        StoreSetting::Mongo(_) => anyhow::bail!("this program was built without MongoDB"),
     })
 }
 
@@ -106,18 +106,18 @@ async fn shared(
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Shared> {
     let local = LocalLimits::new(settings.rate, Arc::clone(clock));
-    let Some(_url) = &settings.redis else {
+    let Some(url) = &settings.redis else {
         return Ok(Shared { news: None, limits: Arc::new(local) });
     };
     #[cfg(feature = "redis")]
     {
         use mercurious_api_gateway::redis::{Redis, RedisLimits, RedisNews};
-        let redis = Redis::connect(_url).await?;
+        let redis = Redis::connect(url).await?;
         let limits = RedisLimits::new(redis.clone(), settings.rate, local, Arc::clone(metrics));
         Ok(Shared { news: Some(Arc::new(RedisNews::new(redis))), limits: Arc::new(limits) })
     }
     #[cfg(not(feature = "redis"))]
-    bail!("this program was built without Redis")
+    anyhow::bail!("this program was built without Redis, which {url} is")
 }
 
 /// Writes to standard output; that nobody reads it is no error.

@@ -138,7 +138,8 @@ impl Work {
 
     /// The slot that is meant: something that one does, and that no other edit names.
     fn find(&mut self, number: usize, at: At) -> Option<(usize, usize)> {
-        let day = (at.day as usize).checked_sub(1)?;
+        // Day 0 is none either.
+        let day = (at.day as usize).wrapping_sub(1);
         let Some(placed) = self.days.get(day).and_then(|slots| slots.get(at.slot)) else {
             self.fault(number, "at", FieldCode::OutOfRange, "is no slot of the trip");
             return None;

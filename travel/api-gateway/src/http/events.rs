@@ -12,7 +12,7 @@ use std::{
 };
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{
         IntoResponse, Response,
@@ -22,7 +22,7 @@ use axum::{
 use futures::{Stream, stream};
 use mercurious_contracts::{JobId, job::JobEvent, problem::Problem};
 
-use super::{App, Fault, jobs::id};
+use super::{App, Fault, jobs::id, path::Named};
 use crate::{job::StoredEvent, metrics::Metrics, service::Follow};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -51,7 +51,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 )]
 pub(super) async fn follow(
     State(app): State<App>,
-    Path(job): Path<String>,
+    Named(job): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let job = id(&job, "job")?;

@@ -1,6 +1,6 @@
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -10,7 +10,7 @@ use mercurious_contracts::{
     problem::Problem,
 };
 
-use super::{App, Fault};
+use super::{App, Fault, path::Named};
 use crate::{
     job::{Input, JobRecord},
     service::Applied,
@@ -34,7 +34,7 @@ pub(super) fn id(text: &str, what: &str) -> Result<JobId, Fault> {
 )]
 pub(super) async fn show(
     State(app): State<App>,
-    Path(job): Path<String>,
+    Named(job): Named<String>,
 ) -> Result<Json<Job>, Fault> {
     let job = id(&job, "job")?;
     let record = app.jobs.store.job(job).await?.ok_or_else(|| Fault::not_found("job"))?;
@@ -55,7 +55,7 @@ pub(super) async fn show(
 )]
 pub(super) async fn cancel(
     State(app): State<App>,
-    Path(job): Path<String>,
+    Named(job): Named<String>,
 ) -> Result<Response, Fault> {
     let job = id(&job, "job")?;
     let reason = "it was cancelled by whoever asked for it".to_owned();

@@ -10,6 +10,7 @@ mod guard;
 mod idempotency;
 mod jobs;
 mod openapi;
+mod path;
 mod probes;
 mod problem;
 mod serve;

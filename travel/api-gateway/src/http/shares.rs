@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -14,6 +14,7 @@ use super::{
     App, Fault,
     idempotency::digest,
     jobs::id,
+    path::Named,
     trips::{answer, split},
 };
 use crate::random::random;
@@ -40,7 +41,7 @@ pub(super) struct Share {
 )]
 pub(super) async fn share(
     State(app): State<App>,
-    Path(trip): Path<String>,
+    Named(trip): Named<String>,
 ) -> Result<Response, Fault> {
     let trip = id(&trip, "trip")?;
     app.jobs.store.trip(trip).await?.ok_or_else(|| Fault::not_found("trip"))?;
@@ -66,7 +67,7 @@ pub(super) async fn share(
 )]
 pub(super) async fn unshare(
     State(app): State<App>,
-    Path((trip, token)): Path<(String, String)>,
+    Named((trip, token)): Named<(String, String)>,
 ) -> Result<StatusCode, Fault> {
     let trip = id(&trip, "trip")?;
     match app.jobs.store.unshare(trip, &secret(&token)).await? {
@@ -95,7 +96,7 @@ pub(super) async fn unshare(
 )]
 pub(super) async fn show(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let (token, format) = split(&name)?;

@@ -1,7 +1,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,7 +14,7 @@ use mercurious_contracts::{
 };
 use mercurious_messaging::{TraceContext, header::TRACEPARENT};
 
-use super::{App, Fault, body, idempotency, jobs::id};
+use super::{App, Fault, body, idempotency, jobs::id, path::Named};
 use crate::{
     edit::{self, Edits},
     export::Format,
@@ -112,7 +112,7 @@ fn trace(headers: &HeaderMap) -> String {
 )]
 pub(super) async fn show(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let (trip, format) = split(&name)?;
@@ -144,7 +144,7 @@ pub(super) async fn show(
 )]
 pub(super) async fn change(
     State(app): State<App>,
-    Path(trip): Path<String>,
+    Named(trip): Named<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {

@@ -31,7 +31,7 @@ pub struct RedisLimits {
     judge: Script,
     rate: Rate,
     alone: LocalLimits,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl RedisLimits {

@@ -55,6 +55,7 @@ async fn a_replica_hears_what_another_one_announces() {
     let mut follow = hub.follow(job_id(1));
     let stop = tasks.stopping();
     tasks.spawn("one", async move {
+        let nobody = Hub::default();
         // Announced again until it is heard: the listener may begin later.
         let announce = async {
             loop {
@@ -63,7 +64,7 @@ async fn a_replica_hears_what_another_one_announces() {
             }
         };
         tokio::select! {
-            () = one.listen(&Hub::default(), stop.clone()) => {}
+            () = one.listen(&nobody, stop.clone()) => {}
             () = announce => {}
         }
     });

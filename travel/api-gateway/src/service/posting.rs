@@ -20,6 +20,10 @@ impl Outbox for Posting {
         Ok(self.0.store.sent(ids).await?)
     }
 
+    async fn release(&self, ids: &[String]) -> Result<(), StoreError> {
+        Ok(self.0.store.release(ids).await?)
+    }
+
     async fn refused(&self, id: &str, reason: &str) -> Result<(), StoreError> {
         let Some(job) = self.0.store.set_aside(id, reason).await? else { return Ok(()) };
         // Nobody will ever work on it. A job that is past that step is not touched.

@@ -105,6 +105,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// See [`mercurious_messaging::Outbox::sent`].
     async fn sent(&self, rows: &[String]) -> Result<(), StoreError>;
 
+    /// See [`mercurious_messaging::Outbox::release`].
+    async fn release(&self, rows: &[String]) -> Result<(), StoreError>;
+
     /// Puts a message aside that the broker never takes, and says whose it is.
     async fn set_aside(&self, row: &str, reason: &str) -> Result<Option<JobId>, StoreError>;
 

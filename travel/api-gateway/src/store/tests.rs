@@ -142,11 +142,14 @@ async fn outbox(store: &dyn Store, other: &dyn Store) {
     let after = other.claim(now, 10, LEASE).await.unwrap();
     assert_eq!(after.len(), 1);
     assert_eq!(after[0].message, change.outbox[0]);
+    // What was not published may be claimed again at once.
+    store.release(&[after[0].id.clone()]).await.unwrap();
+    assert_eq!(store.claim(now, 10, LEASE).await.unwrap(), after);
     // Who claimed both has died.
     let late = later(10 + 61);
     let taken_over = store.claim(late, 10, LEASE).await.unwrap();
     assert_eq!(taken_over.len(), 2);
-    assert_eq!(store.set_aside(&taken_over[0].id, "no").await.unwrap(), Some(job_id(61)));
+    assert_eq!(store.set_aside(&taken_over[0].id, "no").await.unwrap(), Some(job_id(60)));
     assert_eq!(store.set_aside("1", "no").await.unwrap(), None);
     store.sent(&[taken_over[1].id.clone()]).await.unwrap();
     assert_eq!(other.waiting().await.unwrap(), 0);

@@ -245,7 +245,8 @@ async fn what_is_accepted_while_the_broker_is_away_is_sent_when_it_is_back() {
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     let job = job_of(&answer);
     platform.broker.set_down(false);
-    let stream = ask(platform.ports[1], &format!("GET /v1/jobs/{job}/events"), "");
+    let head = format!("GET /v1/jobs/{job}/events");
+    let stream = ask(platform.ports[1], &head, "");
     let stream = tokio::time::timeout(Duration::from_secs(60), stream).await.unwrap();
     assert!(stream.contains("event: completed"), "{stream}");
     platform.stop().await;

@@ -1,12 +1,17 @@
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
 use serde_json::json;
 
-use crate::tests::{
-    bench::{Bench, posting, read},
-    fixtures::request_json,
+use crate::{
+    store::SqliteStore,
+    tests::{
+        bench::{Bench, posting, read},
+        fixtures::request_json,
+    },
 };
 
 fn with_key(key: &str, body: &serde_json::Value) -> Request<Body> {
@@ -53,14 +58,18 @@ async fn the_same_key_gives_the_same_answer_and_another_request_is_refused() {
 
 #[tokio::test]
 async fn a_key_that_is_being_used_is_a_conflict() {
-    let bench = Bench::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gateway.db");
+    let bench = Bench::over(Arc::new(SqliteStore::open(&path).unwrap()), 0.0);
+    // Another process writes, so that the first request waits.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut slow = std::pin::pin!(bench.send(with_key("one", &request_json())));
-    // Until the store is asked for the first one.
-    let first = futures::poll!(&mut slow);
-    assert!(first.is_pending());
+    assert!(futures::poll!(&mut slow).is_pending());
     let second = bench.send(with_key("one", &request_json())).await;
     assert_eq!(second.status(), StatusCode::CONFLICT);
     assert_eq!(second.headers()[header::RETRY_AFTER], "1");
+    other.execute_batch("COMMIT").unwrap();
     assert_eq!(slow.await.status(), StatusCode::ACCEPTED);
     let third = bench.send(with_key("one", &request_json())).await;
     assert_eq!(third.status(), StatusCode::ACCEPTED);

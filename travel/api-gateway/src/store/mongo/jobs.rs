@@ -1,3 +1,4 @@
+use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use mercurious_contracts::JobId;
@@ -10,7 +11,7 @@ use mongodb::{
 use super::{
     connect::Collections,
     outbox,
-    transaction::{End, is_duplicate, transact},
+    transaction::{End, Work, is_duplicate, transact},
 };
 use crate::{
     job::{Change, JobRecord, StoredEvent},
@@ -105,6 +106,55 @@ impl Written {
     }
 }
 
+/// Stores a new job and its key.
+struct Accepting {
+    key: Option<Document>,
+    written: Written,
+}
+
+#[async_trait]
+impl Work for Accepting {
+    type Result = ();
+
+    async fn run(
+        &self,
+        collections: &Collections,
+        session: &mut ClientSession,
+    ) -> Result<End<()>, Error> {
+        if let Some(key) = &self.key {
+            collections.of("keys").insert_one(key).session(&mut *session).await?;
+        }
+        collections.of("jobs").insert_one(&self.written.job).session(&mut *session).await?;
+        self.written.follow(collections, session).await?;
+        Ok(End::Commit(()))
+    }
+}
+
+/// Stores a change of the job that the filter finds.
+struct Committing {
+    filter: Document,
+    written: Written,
+}
+
+#[async_trait]
+impl Work for Committing {
+    type Result = Committed;
+
+    async fn run(
+        &self,
+        collections: &Collections,
+        session: &mut ClientSession,
+    ) -> Result<End<Committed>, Error> {
+        let jobs = collections.of("jobs");
+        let replaced = jobs.replace_one(self.filter.clone(), &self.written.job);
+        if replaced.session(&mut *session).await?.matched_count == 0 {
+            return Ok(End::Abort(Committed::Conflict));
+        }
+        self.written.follow(collections, session).await?;
+        Ok(End::Commit(Committed::Stored))
+    }
+}
+
 /// When a document is of no use to anybody.
 pub(super) fn expires(from: Timestamp, kept: u128) -> DateTime {
     let kept = i64::try_from(kept).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
@@ -128,16 +178,9 @@ pub(super) async fn accept(
             "expires": expires(created, retention.keys.as_millis()),
         }
     });
-    let stored = transact(collections, async |session| {
-        if let Some(key) = &key {
-            collections.of("keys").insert_one(key).session(&mut *session).await?;
-        }
-        collections.of("jobs").insert_one(&written.job).session(&mut *session).await?;
-        written.follow(collections, session).await?;
-        Ok(End::Commit(()))
-    })
-    .await;
-    match (stored, key) {
+    let accepting = Accepting { key, written };
+    let stored = transact(collections, &accepting).await;
+    match (stored, accepting.key) {
         (Ok(()), _) => Ok(AcceptOutcome::Stored),
         (Err(error), Some(key)) if is_duplicate(&error) => known(collections, &key).await,
         (Err(error), _) => Err(collections.failure(&error)),
@@ -170,17 +213,7 @@ pub(super) async fn commit(
         "_id": change.job.id.to_string(),
         "version": change.job.version as i64 - 1,
     };
-    let committed = transact(collections, async |session| {
-        let jobs = collections.of("jobs");
-        let replaced =
-            jobs.replace_one(filter.clone(), &written.job).session(&mut *session).await?;
-        if replaced.matched_count == 0 {
-            return Ok(End::Abort(Committed::Conflict));
-        }
-        written.follow(collections, session).await?;
-        Ok(End::Commit(Committed::Stored))
-    })
-    .await;
+    let committed = transact(collections, &Committing { filter, written }).await;
     committed.map_err(|error| collections.failure(&error))
 }
 

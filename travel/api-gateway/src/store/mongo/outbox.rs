@@ -1,10 +1,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
+use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use mercurious_contracts::JobId;
 use mercurious_messaging::OutboxRow;
 use mongodb::{
+    ClientSession,
     bson::{Binary, Bson, Document, doc, spec::BinarySubtype},
     error::Error,
 };
@@ -12,7 +14,7 @@ use mongodb::{
 use super::{
     connect::Collections,
     jobs::text,
-    transaction::{End, transact},
+    transaction::{End, Work, transact},
 };
 use crate::{
     job::Change,
@@ -157,22 +159,48 @@ pub(super) async fn sent(collections: &Collections, rows: &[String]) -> Result<(
     sent.map(drop).map_err(|error| collections.failure(&error))
 }
 
+pub(super) async fn release(collections: &Collections, rows: &[String]) -> Result<(), StoreError> {
+    let free = doc! { "$set": { "claimed_until": 0_i64, "claim": "" } };
+    let released =
+        collections.of("outbox").update_many(doc! { "_id": { "$in": rows } }, free).await;
+    released.map(drop).map_err(|error| collections.failure(&error))
+}
+
 pub(super) async fn set_aside(
     collections: &Collections,
     row: &str,
     reason: &str,
 ) -> Result<Option<JobId>, StoreError> {
-    let moved = transact(collections, async |session| {
-        let from = collections.of("outbox");
-        let taken = from.find_one_and_delete(doc! { "_id": row }).session(&mut *session).await?;
-        let Some(mut taken) = taken else { return Ok(End::Abort(None)) };
-        taken.insert("reason", reason);
-        collections.of("set_aside").insert_one(&taken).session(&mut *session).await?;
-        Ok(End::Commit(taken.get_str("key").ok().map(str::to_owned)))
-    })
-    .await;
+    let (row, reason) = (row.to_owned(), reason.to_owned());
+    let moved = transact(collections, &SettingAside { row, reason }).await;
     let key = moved.map_err(|error| collections.failure(&error))?;
     Ok(key.and_then(|key| key.parse().ok()))
+}
+
+/// Moves a message to where refused ones are kept.
+struct SettingAside {
+    row: String,
+    reason: String,
+}
+
+#[async_trait]
+impl Work for SettingAside {
+    type Result = Option<String>;
+
+    async fn run(
+        &self,
+        collections: &Collections,
+        session: &mut ClientSession,
+    ) -> Result<End<Option<String>>, Error> {
+        let from = collections.of("outbox");
+        let taken = from.find_one_and_delete(doc! { "_id": &self.row });
+        let Some(mut taken) = taken.session(&mut *session).await? else {
+            return Ok(End::Abort(None));
+        };
+        taken.insert("reason", &self.reason);
+        collections.of("set_aside").insert_one(&taken).session(&mut *session).await?;
+        Ok(End::Commit(taken.get_str("key").ok().map(str::to_owned)))
+    }
 }
 
 pub(super) async fn waiting(collections: &Collections) -> Result<u64, StoreError> {

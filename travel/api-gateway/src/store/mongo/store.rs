@@ -117,6 +117,10 @@ impl Store for MongoStore {
         within(outbox::sent(&self.collections, rows)).await
     }
 
+    async fn release(&self, rows: &[String]) -> Result<(), StoreError> {
+        within(outbox::release(&self.collections, rows)).await
+    }
+
     async fn set_aside(&self, row: &str, reason: &str) -> Result<Option<JobId>, StoreError> {
         within(outbox::set_aside(&self.collections, row, reason)).await
     }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use async_trait::async_trait;
 use mongodb::{
     ClientSession,
     error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
@@ -24,17 +25,31 @@ pub(super) enum End<T> {
     Abort(T),
 }
 
+/// What is done in a transaction; more than once where it meets another one.
+#[async_trait]
+pub(super) trait Work: Sync {
+    /// What comes of it.
+    type Result: Send;
+
+    /// Does it.
+    async fn run(
+        &self,
+        collections: &Collections,
+        session: &mut ClientSession,
+    ) -> Result<End<Self::Result>, Error>;
+}
+
 /// Runs `work` in a transaction, again where it meets another one.
-pub(super) async fn transact<T, F>(collections: &Collections, work: F) -> Result<T, Error>
-where
-    F: AsyncFn(&mut ClientSession) -> Result<End<T>, Error>,
-{
+pub(super) async fn transact<W: Work>(
+    collections: &Collections,
+    work: &W,
+) -> Result<W::Result, Error> {
     let mut session = collections.client.start_session().await?;
     let mut tries = 0;
     loop {
         tries += 1;
         session.start_transaction().await?;
-        let ended = match work(&mut session).await {
+        let ended = match work.run(collections, &mut session).await {
             Ok(End::Abort(result)) => {
                 session.abort_transaction().await?;
                 return Ok(result);

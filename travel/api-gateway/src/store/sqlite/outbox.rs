@@ -78,6 +78,16 @@ pub(super) fn sent(connection: &Connection, rows: &[String]) -> Result<(), Store
     Ok(())
 }
 
+pub(super) fn release(connection: &Connection, rows: &[String]) -> Result<(), StoreError> {
+    for row in rows {
+        connection
+            .prepare_cached("UPDATE outbox SET claimed_until = 0 WHERE id = ?1")
+            .and_then(|mut update| update.execute([row]))
+            .map_err(failure)?;
+    }
+    Ok(())
+}
+
 pub(super) fn set_aside(
     connection: &Connection,
     row: &str,

@@ -150,6 +150,11 @@ impl Store for SqliteStore {
         self.writer.ask(move |connection| outbox::sent(connection, &rows)).await
     }
 
+    async fn release(&self, rows: &[String]) -> Result<(), StoreError> {
+        let rows = rows.to_vec();
+        self.writer.ask(move |connection| outbox::release(connection, &rows)).await
+    }
+
     async fn set_aside(&self, row: &str, reason: &str) -> Result<Option<JobId>, StoreError> {
         let (row, reason) = (row.to_owned(), reason.to_owned());
         self.writer.ask(move |connection| outbox::set_aside(connection, &row, &reason)).await
