@@ -30,6 +30,10 @@ tests![
     etcd_is_killed_at_each_phase,
 ];
 
+/// What breaks the cluster for all others.
+pub(crate) const ALONE: [&str; 2] =
+    ["the_api_server_is_killed_at_each_phase", "etcd_is_killed_at_each_phase"];
+
 /// Nothing that is waited for takes longer, with something killed on the way.
 const PATIENCE: Duration = Duration::from_mins(4);
 const PAUSE: Duration = Duration::from_millis(200);
