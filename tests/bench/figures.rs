@@ -19,6 +19,13 @@ impl Figures {
         sorted
     }
 
+    /// The least figure that this share of all does not exceed.
+    pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
+        let sorted = self.sorted();
+        let rank = (share * sorted.len() as f64).ceil() as usize;
+        sorted.get(rank.saturating_sub(1)).copied()
+    }
+
     /// The one in the middle; of an even number the mean of both.
     pub(crate) fn median(&self) -> Option<f64> {
         let sorted = self.sorted();

@@ -19,16 +19,18 @@ pub(crate) fn describe() -> String {
 
 /// The first line of what a program says of its version, or that it is not there.
 pub(crate) fn version(program: &str) -> String {
+    // Some take the longer flag for a mistake, and some fail although they answer.
+    let mut said = None;
     for flag in ["--version", "-v"] {
-        if let Ok(output) = Command::new(program).arg(flag).output() {
-            let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
-            let said = String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned();
-            if !said.is_empty() {
-                return said;
-            }
+        let Ok(output) = Command::new(program).arg(flag).output() else { continue };
+        let text = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+        let line = String::from_utf8_lossy(text).lines().next().unwrap_or_default().to_owned();
+        if output.status.success() && !line.is_empty() {
+            return line;
         }
+        said = said.or(Some(line).filter(|line| !line.is_empty()));
     }
-    format!("{program} is not installed")
+    said.unwrap_or_else(|| format!("{program} is not installed"))
 }
 
 /// Progress, for who waits.

@@ -5,6 +5,7 @@
 
 mod endings;
 mod figures;
+mod hooks;
 mod looks;
 mod machine;
 mod page;
@@ -28,7 +29,7 @@ struct Arguments {
     /// The proxy's example `forward`, to be measured beside nginx
     #[arg(long)]
     forward: Option<PathBuf>,
-    /// Only these parts: switches, endings, looks, pushes, proxy
+    /// Only these parts: switches, endings, looks, hooks, pushes, proxy
     parts: Vec<String>,
 }
 
@@ -53,6 +54,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("looks") {
         page.section(looks::measure(&program).await.context("looks")?);
+    }
+    if wanted("hooks") {
+        page.section(hooks::measure(&program).await.context("hooks")?);
     }
     if wanted("pushes") {
         page.section(pushes::measure(&program).await.context("pushes")?);

@@ -70,7 +70,7 @@ pub(crate) async fn measure(program: &Program) -> anyhow::Result<Section> {
             ("slow requests, of them failed".to_owned(), format!("{ROLLOUTS}, 0")),
             ("streams, of them cut; events".to_owned(), format!("{opened}, 0; {events}")),
             ("seconds from push to served by the new version".to_owned(), served.to_string()),
-            ("seconds from push to announced success (bake 1 s)".to_owned(), complete.to_string()),
+            ("seconds from push to announced success (bake 1 s, and what the old replicas had begun has ended)".to_owned(), complete.to_string()),
             (
                 "latency, ms: median, 99 %, longest".to_owned(),
                 format!("{:.1}, {:.1}, {:.1}", quantile(0.5), quantile(0.99), quantile(1.0)),

@@ -30,6 +30,8 @@ pub struct Home {
     pub service: SocketAddr,
     /// What the manifests say; another wish is heard at the next start.
     pub wish: Wish,
+    /// More arguments of `up`.
+    pub arguments: Vec<String>,
     mark: String,
     child: Option<Child>,
 }
@@ -60,6 +62,7 @@ impl Home {
             mark: format!("trial-{:016x}", fastrand::u64(..)),
             place,
             wish,
+            arguments: Vec::new(),
             child: None,
         })
     }
@@ -97,7 +100,8 @@ impl Home {
             .arg(self.manifests())
             .arg("--registry-listen")
             .arg(registry.to_string())
-            .args(["--listen", "127.0.0.1:0"]);
+            .args(["--listen", "127.0.0.1:0"])
+            .args(&self.arguments);
         command
     }
 

@@ -20,6 +20,7 @@ mod moment;
 mod program;
 mod push_like;
 mod seed;
+mod told;
 mod trial;
 mod wish;
 
@@ -31,5 +32,6 @@ pub use moment::{Moment, Seen};
 pub use program::Program;
 pub use push_like::Pattern;
 pub use seed::Chance;
+pub use told::ToldHome;
 pub use trial::{End, Kind, Trial, at_rest};
 pub use wish::Wish;

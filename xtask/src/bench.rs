@@ -8,7 +8,7 @@ use crate::{cargo, root};
 
 #[derive(clap::Args)]
 pub(crate) struct Bench {
-    /// Only these parts, printed and not written down: switches, endings, looks, pushes, proxy
+    /// Only these parts, printed and not written down: switches, endings, looks, hooks, pushes, proxy
     parts: Vec<String>,
 }
 

@@ -7,8 +7,16 @@ use anyhow::{Context as _, bail};
 /// Each crate with the crates of this workspace that it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-runtime", &[]),
+    ("mercurious-messaging", &["runtime"]),
+    ("mercurious-contracts", &["messaging"]),
+    ("mercurious-backends", &[]),
+    ("mercurious-api-gateway", &["contracts", "messaging", "runtime"]),
+    ("mercurious-worker", &["contracts", "messaging", "runtime"]),
+    ("mercurious-enrichment", &["contracts", "itinerary", "runtime", "worker"]),
+    ("mercurious-generation", &["contracts", "itinerary", "runtime", "worker"]),
     ("mercurious-core", &[]),
     ("mercurious-itinerary", &[]),
+    ("mercurious-broker", &["runtime"]),
     ("mercurious-registry", &["core", "runtime"]),
     ("mercurious-engine", &["core", "runtime"]),
     ("mercurious-builder", &["core", "registry"]),
@@ -39,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-adapters", &["core", "engine", "registry"]),
     ("mercurious-kubernetes", &["adapters", "core", "engine", "registry", "runtime"]),
     ("mercurious-api", &["core", "engine", "runtime"]),
+    ("mercurious-webhooks", &["core", "runtime"]),
     ("mercurious-properties", &["core", "registry", "manifests", "sandbox"]),
     (
         "mercurious",
@@ -55,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry",
             "runtime",
             "sandbox",
+            "webhooks",
         ],
     ),
 ];

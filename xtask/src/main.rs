@@ -10,6 +10,7 @@ mod links;
 mod secrets;
 #[cfg(test)]
 mod tracked;
+mod up;
 
 use std::process::Command;
 
@@ -31,6 +32,8 @@ enum Known {
     Test,
     /// Make the documents that come from the code
     Generate(generate::Generate),
+    /// Build and start the whole platform on this machine, and say how to ask it for a trip
+    Up(up::Up),
     /// Measure the program as a process, and write docs/benchmarks.md
     Bench(bench::Bench),
     /// The fuzz targets, with the nightly toolchain and cargo-fuzz
@@ -46,16 +49,22 @@ fn main() -> anyhow::Result<()> {
             cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
         }
         Known::Generate(generate) => generate::run(&generate),
+        Known::Up(up) => up::run(&up),
         Known::Bench(bench) => bench::run(&bench),
         Known::Fuzz(options) => fuzz::run(&options),
         Known::Test => {
             edges::check()?;
             // The program first: the tests start it.
-            cargo(&["build", "--workspace", "--bins", "--examples", "--locked"])?;
-            cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])
+            let build = ["build", "--workspace", "--bins", "--examples", "--locked"];
+            cargo(&[&build[..], &SERVICES].concat())?;
+            cargo(&[&["test", "--workspace", "--locked", "--no-fail-fast"], &SERVICES[..]].concat())
         }
     }
 }
+
+/// The workers' programs are built with their broker; the test of the whole chain starts them.
+const SERVICES: [&str; 2] =
+    ["--features", "mercurious-enrichment/kafka,mercurious-generation/kafka"];
 
 /// Runs cargo in the workspace and passes on what it says.
 pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {

@@ -58,8 +58,7 @@ pub(crate) async fn change(
         }
         Verb::Hold => {
             let release = api.release(&name, change.release).await?;
-            let reason = change.reason.unwrap_or_else(|| "held by hand".to_owned());
-            api.ask(&name, Ask::Hold { release, reason }, by).await?
+            api.ask(&name, Ask::hold(release, change.reason.as_deref()), by).await?
         }
     };
     Ok(Json(view))

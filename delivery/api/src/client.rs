@@ -16,7 +16,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::{Change, Explanation, Follow, FollowLog, ManifestWarning, Problem, Verb};
+use crate::{
+    Change, Explanation, Follow, FollowLog, ManifestWarning, Problem, UnsteeredWorkload, Verb,
+};
 
 /// An answer takes no longer than this, a look at a slow registry and all its retries included.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -101,6 +103,11 @@ impl ApiClient {
     /// The checklist of a deployment, from evidence that is gathered now.
     pub async fn verify(&self, name: &str) -> Result<Verification, ClientError> {
         self.get(&of(name, "/verify")).await
+    }
+
+    /// Workloads that no auto-deploy steers.
+    pub async fn unsteered(&self) -> Result<Vec<UnsteeredWorkload>, ClientError> {
+        self.get("unsteered-workloads").await
     }
 
     /// What is odd about the manifests.

@@ -46,7 +46,9 @@ fn refusal(
         return None;
     }
     let given = text(header::AUTHORIZATION)
-        .and_then(|value| value.strip_prefix("Bearer "))
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+        .map(|(_, token)| token.trim_start())
         .unwrap_or_default();
     if same(given.as_bytes(), token.expose_secret().as_bytes()) {
         return None;
@@ -100,6 +102,9 @@ mod tests {
             code(&post, &[("host", "127.0.0.1"), ("authorization", "Bearer t0keX")]).as_deref(),
             Some("token")
         );
-        assert_eq!(code(&post, &[("host", "127.0.0.1"), ("authorization", "Bearer t0ken")]), None);
+        // The scheme's name is case-insensitive (RFC 9110 §11.1).
+        for good in ["Bearer t0ken", "bearer t0ken"] {
+            assert_eq!(code(&post, &[("host", "127.0.0.1"), ("authorization", good)]), None);
+        }
     }
 }

@@ -14,6 +14,7 @@ mod problem;
 mod read;
 mod server;
 mod types;
+mod unsteered;
 mod wait;
 
 pub use client::{ApiClient, ClientError};
@@ -22,3 +23,4 @@ pub use openapi::openapi_json;
 pub use problem::Problem;
 pub use server::{ApiServer, serve};
 pub use types::{Change, Explanation, ManifestWarning, Verb};
+pub use unsteered::{UnsteeredWorkload, UnsteeredWorkloads};

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::{
     Json,
     body::Body,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::header,
     response::{IntoResponse as _, Response},
 };
@@ -69,8 +69,8 @@ pub(crate) async fn logs(
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query?;
-    let name = api.named(path)?;
-    let tail = api.handle.log_tail(&name, query.lines.min(MOST)).await?;
+    let Path(NamePath { namespace, name }) = path?;
+    let tail = api.log_tail(&namespace, &name, query.lines.min(MOST)).await?;
     if !query.follow {
         return Ok(Json(tail.lines).into_response());
     }

@@ -7,7 +7,7 @@ use utoipa::{
     },
 };
 
-use crate::{Problem, change, live, read, server, wait};
+use crate::{Problem, change, live, read, server, unsteered, wait};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,7 @@ use crate::{Problem, change, live, read, server, wait};
         read::verify,
         read::audit,
         read::warnings,
+        unsteered::list,
         live::events,
         live::logs,
         wait::settled,

@@ -30,7 +30,7 @@ impl ApiServer {
     pub(crate) fn find(&self, namespace: &str, name: &str) -> Result<ObjectName, Problem> {
         // `-` for the namespace means the one that has this name.
         let text = if namespace == "-" { name.to_owned() } else { format!("{namespace}/{name}") };
-        Ok(self.handle.find(&text)?)
+        self.handle.find(&text).map_err(|error| self.not_steered(namespace, name, error))
     }
 }
 

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     middleware,
     response::IntoResponse,
     routing::{get, post},
@@ -11,7 +11,9 @@ use mercurious_engine::{EngineHandle, EventBus};
 use mercurious_runtime::CancellationToken;
 use secrecy::SecretString;
 
-use crate::{ManifestWarning, Problem, change, guard::guard, live, read, wait};
+use crate::{
+    ManifestWarning, Problem, UnsteeredWorkloads, change, guard::guard, live, read, unsteered, wait,
+};
 
 /// The API of one engine.
 #[derive(Clone)]
@@ -24,6 +26,8 @@ pub struct ApiServer {
     pub token: Arc<SecretString>,
     /// What is odd about the manifests.
     pub warnings: Arc<[ManifestWarning]>,
+    /// What runs beside the auto-deploys.
+    pub unsteered: Arc<dyn UnsteeredWorkloads>,
     /// When this is cancelled, open event streams end.
     pub stopping: CancellationToken,
 }
@@ -51,11 +55,16 @@ impl ApiServer {
             .route(&of("{verb}"), post(change::change))
             .route("/api/v1/audit", get(read::audit))
             .route("/api/v1/warnings", get(read::warnings))
+            .route("/api/v1/unsteered-workloads", get(unsteered::list))
             .route("/api/v1/events", get(live::events))
             .route("/api/v1/sync", post(wait::sync))
             .route("/api/v1/openapi.json", get(openapi))
             .fallback(|| async {
                 Problem::new(StatusCode::NOT_FOUND, "no-such-path", "the API has no such path")
+            })
+            .method_not_allowed_fallback(|method: Method| async move {
+                let detail = format!("{method} means nothing here; Allow names what does");
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
             })
             .layer(middleware::from_fn_with_state(token, guard))
             .with_state(self)

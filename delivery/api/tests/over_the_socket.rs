@@ -9,10 +9,11 @@ mod world;
 use std::{sync::Arc, time::Duration};
 
 use mercurious_api::{
-    ApiClient, ApiServer, Change, ClientError, Live, LogEvent, ManifestWarning, Verb, serve,
+    ApiClient, ApiServer, Change, ClientError, Live, LogEvent, ManifestWarning, UnsteeredWorkload,
+    UnsteeredWorkloads, Verb, serve,
 };
-use mercurious_core::{decide::Reason, rollout::Phase};
-use mercurious_engine::{Engine, EventBus};
+use mercurious_core::{decide::Reason, resources::ObjectName, rollout::Phase};
+use mercurious_engine::{Engine, EventBus, WorkloadView, ports::LogTail};
 use mercurious_runtime::Tasks;
 use secrecy::SecretString;
 use tokio::net::UnixListener;
@@ -22,6 +23,29 @@ struct Run {
     tasks: Tasks,
     client: ApiClient,
     directory: tempfile::TempDir,
+}
+
+/// A Deployment that no auto-deploy names.
+struct OneMore;
+
+impl UnsteeredWorkloads for OneMore {
+    fn list(&self) -> Vec<UnsteeredWorkload> {
+        let workload = WorkloadView {
+            kind: "Deployment".to_owned(),
+            name: "web".to_owned(),
+            desired: 1,
+            ready: 1,
+            ..WorkloadView::default()
+        };
+        vec![UnsteeredWorkload { namespace: "app".to_owned(), workload }]
+    }
+
+    fn log_tail(&self, name: &ObjectName, _: usize) -> Option<LogTail> {
+        (name.name == "web").then(|| LogTail {
+            lines: vec!["web listens".to_owned()],
+            coming: tokio::sync::broadcast::channel(1).1,
+        })
+    }
 }
 
 fn start(world: &World) -> Run {
@@ -39,7 +63,9 @@ fn start(world: &World) -> Run {
         message: "odd".to_owned(),
     }]);
     let stopping = tasks.stopping();
-    let router = ApiServer { handle, events, token, warnings, stopping }.router();
+    let router =
+        ApiServer { handle, events, token, warnings, unsteered: Arc::new(OneMore), stopping }
+            .router();
     let listener = UnixListener::bind(directory.path().join("api.sock")).unwrap();
     let stopping = tasks.stopping();
     tasks.spawn("api", async move { serve(listener, router, stopping).await.unwrap() });
@@ -125,6 +151,26 @@ async fn refusals_have_codes_and_without_the_token_nothing_changes() {
     let refused = run.client.change(NAME, Verb::Suspend, &nothing).await.unwrap_err();
     assert_eq!(problem(refused), (401, "token".to_owned()));
     assert!(!run.client.show(NAME).await.unwrap().suspended);
+    run.tasks.shut_down(Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn a_workload_without_an_auto_deploy_is_seen_and_its_log_is_read() {
+    let run = start(&World::new());
+    let found = run.client.unsteered().await.unwrap();
+    assert_eq!((found[0].namespace.as_str(), found[0].workload.name.as_str()), ("app", "web"));
+    for name in ["web", "app/web"] {
+        assert_eq!(run.client.logs(name, 5).await.unwrap(), ["web listens"]);
+    }
+    match run.client.show("web").await.unwrap_err() {
+        ClientError::Problem(problem) => {
+            assert_eq!(problem.code, "no-auto-deploy");
+            assert!(problem.detail.contains("Deployment app/web"), "{}", problem.detail);
+        }
+        other => panic!("not a problem of the API: {other}"),
+    }
+    let elsewhere = run.client.logs("other/web", 5).await.unwrap_err();
+    assert_eq!(problem(elsewhere), (404, "no-auto-deploy".to_owned()));
     run.tasks.shut_down(Duration::from_secs(10)).await;
 }
 

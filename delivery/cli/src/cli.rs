@@ -9,6 +9,7 @@ use crate::{
     commands::manifests::ManifestsArgs,
     example_server::ExampleServerArgs,
     failure::Exit,
+    hooks_args::HooksArgs,
 };
 
 /// Keeps what runs in step with what was built: detect, decide, roll out, verify, roll back, hold.
@@ -89,6 +90,10 @@ pub(crate) enum Command {
         to: Option<String>,
     },
     /// Replace all replicas by new ones of the same release
+    #[command(
+        override_usage = "mercurious restart [OPTIONS] <NAME|--all>",
+        after_help = "Examples:\n  mercurious restart api        this one\n  mercurious restart --all      every one, one after the other"
+    )]
     Restart {
         #[arg(required_unless_present = "all")]
         name: Option<String>,
@@ -188,12 +193,14 @@ pub(crate) struct ControllerArgs {
     /// Where /health, /ready and /metrics are answered
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) hooks: HooksArgs,
 }
 
 #[derive(Args)]
 pub(crate) struct UpArgs {
-    /// Manifests: files, directories, or `-`
-    #[arg(long = "filename", short = 'f', value_name = "PATH", required = true)]
+    /// Manifests: files, directories, or `-` [default: none, only the registry runs]
+    #[arg(long = "filename", short = 'f', value_name = "PATH")]
     pub(crate) filenames: Vec<PathBuf>,
     /// Where the embedded registry listens
     #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS")]
@@ -207,6 +214,8 @@ pub(crate) struct UpArgs {
     /// Run images as plain processes even where bubblewrap is installed
     #[arg(long)]
     pub(crate) no_sandbox: bool,
+    #[command(flatten)]
+    pub(crate) hooks: HooksArgs,
 }
 
 #[derive(Args)]

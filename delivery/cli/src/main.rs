@@ -5,6 +5,8 @@ mod cluster_args;
 mod commands;
 mod example_server;
 mod failure;
+mod hooks;
+mod hooks_args;
 mod output;
 mod settings;
 

@@ -4,12 +4,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mercurious_registry::Keychain;
+use secrecy::SecretString;
 
 use crate::cli::Globals;
 
 #[expect(clippy::disallowed_methods, reason = "these are the settings of a program")]
 fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// A secret that a file of settings names by its variable.
+pub(crate) fn secret(name: &str) -> Option<SecretString> {
+    variable(name)?.into_string().ok().map(Into::into)
 }
 
 /// The data directory: the flag, else the user's.

@@ -58,9 +58,15 @@ fn the_answer_of_a_policy_has_one_shape_whatever_the_input() {
     let empty = answer(&["--semver=*"], "");
     assert_eq!(empty, serde_json::json!({"latest": null, "tags": []}));
 
-    let windows = answer(&["--semver=>=1.0.0"], "1.0.0\r\n\r\n1.2.0\r\n");
+    assert_eq!(answer(&["--numerical=asc"], "\n\n"), empty, "an empty variable is no tag");
+
+    let windows = answer(&["--semver=>=1.0.0"], "1.0.0\r\n\r\n1.2.0\r\n\r\n");
     assert_eq!(windows["latest"], "1.2.0");
-    assert_eq!(windows["tags"].as_array().unwrap().len(), 2);
+    let tags = windows["tags"].as_array().unwrap();
+    assert_eq!(tags.len(), 3);
+    assert_eq!((&tags[1]["tag"], &tags[1]["matched"]), (&"".into(), &false.into()));
+    let equal = answer(&["--semver=<3.4.0"], "0.3+sha.5114f85\n0.3.0\n");
+    assert_eq!(equal["latest"], "0.3+sha.5114f85", "of equal ones the first");
 
     let twice = answer(
         &["--filter=^b(?P<n>[0-9]+)$", "--extract=$n", "--numerical=asc"],

@@ -2,17 +2,18 @@ use std::sync::{Arc, PoisonError};
 
 use mercurious_core::{
     decide::{Ask, Request},
-    image::{ImageReference, Release, Tag},
+    image::Tag,
     resources::ObjectName,
     rollout::{Actor, RequestId},
 };
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    AuditEntry, AutoDeployView, DecisionView, EngineError, Place, RepositoryState, Rest, TagChoice,
-    Wish, Wishes,
+    AskError, AuditEntry, AutoDeployView, DecisionView, EngineError, RepositoryState, Rest,
+    TagChoice, Wish, Wishes,
     detect::tag_choices,
-    ports::{LogTail, LookError, StoreError},
+    engine::Ports,
+    ports::LogTail,
     seats::{AppSeat, RepositorySeat, Seats},
     verify::{Verification, verify},
     watch::Hint,
@@ -22,54 +23,6 @@ use crate::{
 #[derive(Clone)]
 pub struct EngineHandle {
     seats: Arc<Seats>,
-}
-
-/// Why a person's wish could not be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum AskError {
-    /// There is no such auto-deploy.
-    #[error("there is no auto-deploy {name}{}", among(.name, .known))]
-    NoAutoDeploy {
-        /// What was asked for.
-        name: String,
-        /// Those that there are.
-        known: Vec<ObjectName>,
-    },
-    /// The name fits several auto-deploys.
-    #[error("{name} may mean several auto-deploys: {}; give the namespace as well", list(.candidates))]
-    Ambiguous {
-        /// What was asked for.
-        name: String,
-        /// Those that it fits.
-        candidates: Vec<ObjectName>,
-    },
-    /// No release is known by this name.
-    #[error(
-        "no release `{text}` of {repository}: give a tag, a commit, a digest or a reference of this repository"
-    )]
-    NoRelease {
-        /// What was asked for.
-        text: String,
-        /// Where it was looked for.
-        repository: String,
-    },
-    /// The reference names another repository than the policy's (invariant 1).
-    #[error("{reference} is not in {repository}, the repository of this auto-deploy's policy")]
-    ForeignRepository {
-        /// What was asked for.
-        reference: String,
-        /// The policy's own.
-        repository: String,
-    },
-    /// The registry did not answer.
-    #[error("the registry could not be asked")]
-    Look(#[source] LookError),
-    /// State could not be written.
-    #[error("the request could not be written down")]
-    Store(#[source] StoreError),
-    /// The engine is stopping.
-    #[error("the engine is stopping")]
-    Stopping,
 }
 
 impl EngineHandle {
@@ -163,13 +116,13 @@ impl EngineHandle {
         by: Actor,
     ) -> Result<(RequestId, oneshot::Receiver<DecisionView>), AskError> {
         let seat = self.seat(name)?;
-        let at = self.seats.ports().clock.now();
+        let at = self.ports().clock.now();
         let id = RequestId(format!("{}-{:08x}", at.as_millisecond(), fastrand::u32(..)));
         let request = Request { id: id.clone(), ask, by, at };
         let (sender, receiver) = oneshot::channel();
         let waiting = || seat.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting().insert(id.clone(), sender);
-        if let Err(error) = self.seats.ports().store.add_request(name, &request).await {
+        if let Err(error) = self.ports().store.add_request(name, &request).await {
             waiting().remove(&id);
             return Err(AskError::Store(error));
         }
@@ -180,7 +133,7 @@ impl EngineHandle {
     /// The newest lines of all replicas, those that crashed or were replaced included, and those to come.
     pub async fn log_tail(&self, name: &ObjectName, limit: usize) -> Result<LogTail, AskError> {
         let seat = self.seat(name)?;
-        Ok(self.seats.ports().workloads.log_tail(&seat.wish.target, limit).await)
+        Ok(self.ports().workloads.log_tail(&seat.wish.target, limit).await)
     }
 
     /// Goes through the checklist of a deployment, asking the registry, the replicas and the checks now.
@@ -195,7 +148,7 @@ impl EngineHandle {
     /// Suspends an auto-deploy, or lets it go on.
     pub async fn suspend(&self, name: &ObjectName, suspended: bool) -> Result<(), AskError> {
         let seat = self.seat(name)?;
-        self.seats.ports().store.set_suspended(name, suspended).await.map_err(AskError::Store)?;
+        self.ports().store.set_suspended(name, suspended).await.map_err(AskError::Store)?;
         seat.bell.notify_one();
         Ok(())
     }
@@ -253,97 +206,20 @@ impl EngineHandle {
         name: Option<&ObjectName>,
         limit: usize,
     ) -> Result<Vec<AuditEntry>, AskError> {
-        self.seats.ports().store.audit(name, limit).await.map_err(AskError::Store)
+        self.ports().store.audit(name, limit).await.map_err(AskError::Store)
     }
 
-    /// Finds a release by tag, commit, digest (each may be shortened to 7 digits), or full reference.
-    pub async fn release(&self, name: &ObjectName, text: &str) -> Result<Release, AskError> {
-        let seat = self.seat(name)?;
-        let repository = self.repository(&seat)?;
-        let own = &repository.place.repository;
-        let reference = if text.contains('/') {
-            let reference: ImageReference =
-                text.parse().map_err(|_| no_release(text, &repository.place))?;
-            if reference.repository() != own {
-                return Err(AskError::ForeignRepository {
-                    reference: text.to_owned(),
-                    repository: own.to_string(),
-                });
-            }
-            Some(reference)
-        } else {
-            None
-        };
-        let locator = reference.as_ref().map_or_else(|| text.to_owned(), ImageReference::locator);
-        if let Some(release) = Self::known_release(&seat, &repository, &locator) {
-            return Ok(release);
-        }
-        let source = &self.seats.ports().source;
-        for candidate in [locator.clone(), format!("sha-{locator}")] {
-            if candidate.parse::<Tag>().is_err()
-                && candidate.parse::<mercurious_core::image::Digest>().is_err()
-            {
-                continue;
-            }
-            if let Some(digest) =
-                source.head(&repository.place, &candidate).await.map_err(AskError::Look)?
-            {
-                let tag = candidate.parse::<Tag>().ok();
-                let release = source
-                    .resolve(&repository.place, &digest, tag.as_ref())
-                    .await
-                    .map_err(AskError::Look)?;
-                return Ok(Release { tag, ..release });
-            }
-        }
-        Err(no_release(text, &repository.place))
+    pub(crate) fn ports(&self) -> &Ports {
+        self.seats.ports()
     }
 
-    /// A release that was seen or deployed before, by tag, or by the beginning of its commit or digest.
-    fn known_release(seat: &AppSeat, repository: &RepositorySeat, text: &str) -> Option<Release> {
-        let seen = repository.state.borrow().seen.clone();
-        let hex =
-            text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha-")).unwrap_or(text);
-        let is_named =
-            |release: &Release| release.tag.as_ref().is_some_and(|it| it.as_str() == text);
-        let begins = |release: &Release| {
-            let commit = release.commit.as_ref();
-            hex.len() >= 7
-                && (release.digest.hex().starts_with(hex)
-                    || commit.is_some_and(|commit| commit.as_str().starts_with(hex)))
-        };
-        let listed = seen.tags.iter().filter_map(|(tag, digest)| {
-            let release = seen.releases.get(digest.as_ref()?)?;
-            Some(Release { tag: Some(tag.clone()), ..release.clone() })
-        });
-        let view = seat.view.borrow().clone();
-        let history = view
-            .iter()
-            .filter_map(|view| view.object.status.as_ref())
-            .flat_map(|status| status.history.iter().map(|attempt| attempt.release.clone()))
-            .collect::<Vec<_>>();
-        let known: Vec<Release> = listed.chain(history).collect();
-        if let Some(named) = known.iter().find(|release| is_named(release)) {
-            return Some(named.clone());
-        }
-        let mut begun: Vec<&Release> = known.iter().filter(|release| begins(release)).collect();
-        // What begins like two releases names neither.
-        begun.iter().all(|release| release.digest == begun[0].digest).then_some(())?;
-        // A tag that moves tells less than one made for the commit.
-        begun.sort_by_key(|release| {
-            let tag = release.tag.as_ref().map(Tag::as_str);
-            tag.is_none_or(|tag| !tag.starts_with("sha-"))
-        });
-        begun.first().map(|release| (*release).clone())
-    }
-
-    fn seat(&self, name: &ObjectName) -> Result<AppSeat, AskError> {
+    pub(crate) fn seat(&self, name: &ObjectName) -> Result<AppSeat, AskError> {
         self.seats
             .app(name)
             .ok_or_else(|| AskError::NoAutoDeploy { name: name.to_string(), known: self.names() })
     }
 
-    fn repository(&self, seat: &AppSeat) -> Result<RepositorySeat, AskError> {
+    pub(crate) fn repository(&self, seat: &AppSeat) -> Result<RepositorySeat, AskError> {
         self.seats.repository(&seat.wish.repository).ok_or(AskError::Stopping)
     }
 
@@ -354,26 +230,5 @@ impl EngineHandle {
         } else {
             AskError::NoAutoDeploy { name: name.to_string(), known: self.names() }
         }
-    }
-}
-
-fn no_release(text: &str, place: &Place) -> AskError {
-    AskError::NoRelease { text: text.to_owned(), repository: place.repository.to_string() }
-}
-
-fn list(names: &[ObjectName]) -> String {
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// The one that was probably meant; else all that there are.
-fn among(name: &str, known: &[ObjectName]) -> String {
-    let wanted = name.rsplit('/').next().unwrap_or(name);
-    let distance = |known: &ObjectName| strsim::osa_distance(wanted, &known.name);
-    match known.iter().min_by_key(|known| distance(known)) {
-        None => "; there are none".to_owned(),
-        Some(nearest) if distance(nearest) <= wanted.len().div_ceil(3) => {
-            format!("; did you mean {nearest}?")
-        }
-        Some(_) => format!("; there are: {}", list(known)),
     }
 }

@@ -15,6 +15,7 @@
 //! - One engine at a time per scope: the home's lock or lease sees to that.
 
 mod admission;
+mod ask_error;
 mod audit;
 mod checks;
 mod detect;
@@ -22,6 +23,7 @@ mod engine;
 mod events;
 mod handle;
 mod reconcile;
+mod releases;
 mod rest;
 mod seats;
 mod verify;
@@ -32,6 +34,7 @@ mod wish;
 pub mod ports;
 
 pub use admission::Admission;
+pub use ask_error::AskError;
 pub use audit::AuditEntry;
 pub use detect::{
     Look, LookDepth, PassedOver, SAFETY_NET, Seen, ShownTag, TagChoice, choose, look, shown,
@@ -39,7 +42,7 @@ pub use detect::{
 };
 pub use engine::{Engine, EngineError, Ports};
 pub use events::{Event, EventBus, EventKind};
-pub use handle::{AskError, EngineHandle};
+pub use handle::EngineHandle;
 pub use rest::Rest;
 pub use verify::{Verification, VerifiedBox, verify};
 pub use view::{AutoDeployView, DecisionView, RepositoryView, WorkloadView};

@@ -78,6 +78,9 @@ pub struct WorkloadView {
     pub updated: u32,
     /// How many of those are ready.
     pub available: u32,
+    /// How many replicas of any spec are ready: what serves now.
+    #[serde(default)]
+    pub ready: u32,
     /// How many there are in all.
     pub total: u32,
     /// What is wrong with it.
@@ -86,19 +89,21 @@ pub struct WorkloadView {
 }
 
 impl WorkloadView {
-    /// A workload as it was observed.
+    /// The workload of an auto-deploy as it was observed.
     pub fn of(target: &Target, state: &WorkloadState) -> Self {
-        let mut view = Self {
-            kind: target.kind.clone(),
-            name: target.workload.name.clone(),
-            ..Self::default()
-        };
+        Self::new(&target.kind, &target.workload.name, state)
+    }
+
+    /// A workload as it was observed.
+    pub fn new(kind: &str, name: &str, state: &WorkloadState) -> Self {
+        let mut view = Self { kind: kind.to_owned(), name: name.to_owned(), ..Self::default() };
         match state {
             WorkloadState::Present(workload) => {
                 view.image = Some(workload.image.clone());
                 view.desired = workload.desired;
                 view.updated = workload.updated;
                 view.available = workload.available;
+                view.ready = workload.ready;
                 view.total = workload.total;
                 view.problems = workload
                     .evidence

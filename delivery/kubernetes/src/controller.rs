@@ -7,10 +7,10 @@ use mercurious_runtime::{CancellationToken, Clock, Tasks};
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
-    FluxVersion, ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, ObjectsError, Permit,
-    Scope,
+    FluxVersion, Hints, ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, ObjectsError,
+    Permit, Scope,
     admission::{admission, strangers},
-    health::Health,
+    health::{Health, MoreMetrics},
     names::FLUX_GROUP,
     objects::Objects,
     pass::{Parts, Showing, understand},
@@ -42,6 +42,10 @@ pub struct ControllerSettings {
     pub platform: Platform,
     /// One engine at a time.
     pub lease: LeaseSettings,
+    /// Where hints from outside come in.
+    pub hints: Hints,
+    /// More text for `/metrics`.
+    pub metrics: Option<MoreMetrics>,
 }
 
 /// Why a controller ended.
@@ -70,8 +74,15 @@ pub async fn run_controller(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), ControllerError> {
-    let health = Health::default();
+    let health = Health::new(settings.hints.clone(), settings.metrics.clone());
     let outer = Tasks::new();
+    let relay = settings.hints.clone().relay(
+        client.clone(),
+        settings.scope.clone(),
+        Arc::clone(&clock),
+        outer.stopping(),
+    );
+    outer.spawn_critical("hints", relay);
     let (served, stopping) = (health.clone(), outer.stopping());
     outer.spawn_critical("health", async move {
         if let Err(error) = served.serve(listener, stopping).await {

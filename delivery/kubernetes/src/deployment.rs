@@ -34,6 +34,7 @@ pub(crate) struct DeploymentFacts {
     desired: u32,
     updated: u32,
     available: u32,
+    ready: u32,
     total: u32,
     deadline_exceeded: bool,
 }
@@ -98,6 +99,7 @@ impl DeploymentFacts {
                 .map_or(1, |replicas| count(Some(replicas))),
             updated: count(status.and_then(|status| status.updated_replicas)),
             available: count(status.and_then(|status| status.available_replicas)),
+            ready: count(status.and_then(|status| status.ready_replicas)),
             total: count(status.and_then(|status| status.replicas)),
             deadline_exceeded: status
                 .and_then(|status| status.conditions.as_ref())
@@ -194,6 +196,7 @@ impl DeploymentFacts {
                 Some(available) if self.total > self.updated => available,
                 _ => self.available,
             },
+            ready: self.ready,
             total: self.total,
             restarts: replicas.restarts,
             deadline_exceeded: self.deadline_exceeded,

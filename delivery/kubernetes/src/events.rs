@@ -96,6 +96,7 @@ fn is_warning(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::PolicyEmpty
+            | Reason::ImageUnusable
             | Reason::LookFailed
             | Reason::WorkloadMissing
             | Reason::ContainerMissing

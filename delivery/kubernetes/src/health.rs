@@ -19,10 +19,17 @@ use mercurious_engine::{EngineHandle, Event, EventKind};
 use mercurious_runtime::CancellationToken;
 use tokio::net::TcpListener;
 
+use crate::Hints;
+
+/// Lines for `/metrics` from elsewhere in the program.
+pub type MoreMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// The controller as others see it. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Health {
     inner: Arc<Inner>,
+    hints: Hints,
+    more_metrics: Option<MoreMetrics>,
 }
 
 #[derive(Default)]
@@ -35,6 +42,10 @@ struct Inner {
 }
 
 impl Health {
+    pub(crate) fn new(hints: Hints, more_metrics: Option<MoreMetrics>) -> Self {
+        Self { inner: Arc::default(), hints, more_metrics }
+    }
+
     /// Hears what the engine decides.
     pub(crate) fn hear(&self, event: &Event) {
         match &event.kind {
@@ -52,6 +63,7 @@ impl Health {
 
     pub(crate) fn leads(&self, handle: Option<EngineHandle>) {
         self.inner.leading.store(handle.is_some(), Ordering::Relaxed);
+        self.hints.leads(handle.clone());
         *self.inner.handle.lock().unwrap_or_else(PoisonError::into_inner) = handle;
     }
 
@@ -134,6 +146,9 @@ impl Health {
         family("mercurious_auto_deploy_ready", "gauge", help, &ready);
         family("mercurious_rollout_at_work", "gauge", "Whether a rollout is at work.", &at_work);
         family("mercurious_holds", "gauge", "Releases that are held.", &holds);
+        if let Some(more) = &self.more_metrics {
+            text.push_str(&more());
+        }
         ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
     }
 }

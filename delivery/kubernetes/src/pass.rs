@@ -420,7 +420,7 @@ pub async fn run_pass(
     for name in &names {
         let Ok(view) = handle.follow(name) else { continue };
         let Some(view) = view.borrow().clone() else { continue };
-        if view.decision.reason == Reason::LookFailed {
+        if matches!(view.decision.reason, Reason::LookFailed | Reason::ImageUnusable) {
             problems.entry(name.clone()).or_insert_with(|| view.decision.message.clone());
         }
         let begun = began.get(name).copied().unwrap_or(RolloutId(0));

@@ -94,6 +94,11 @@ impl DataDirectory {
         self.root.join("logs")
     }
 
+    /// The directories of PersistentVolumeClaims; nothing here is ever removed.
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
     /// Process files of the replicas that run.
     pub fn replicas(&self) -> PathBuf {
         self.root.join("replicas")

@@ -20,8 +20,11 @@ use mercurious_sandbox::{
 use tokio::{net::TcpListener, sync::broadcast};
 
 use crate::{
-    Credentials, DataDirectory, Deployments, FileStore, LocalChecker, deployments::Surroundings,
-    left_overs::LeftOvers, network::Network, pull::Puller,
+    Credentials, DataDirectory, Deployments, FileStore, LocalChecker, Unsteered,
+    deployments::Surroundings,
+    left_overs::LeftOvers,
+    network::{Address, Network},
+    pull::Puller,
 };
 
 /// What a home is started with.
@@ -92,7 +95,9 @@ pub struct Home {
     /// The embedded registry's address.
     pub registry: SocketAddr,
     /// Services and Ingresses, with their addresses.
-    pub addresses: Vec<(String, SocketAddr)>,
+    pub addresses: Vec<Address>,
+    /// The Deployments that no auto-deploy steers.
+    pub unsteered: Unsteered,
     /// Why images run with no isolation, where they do.
     pub isolation_warning: Option<String>,
     /// The embedded registry itself.
@@ -107,6 +112,11 @@ const COLLECT_EVERY: Duration = Duration::from_hours(1);
 const GRACE: Duration = Duration::from_hours(1);
 
 impl Home {
+    /// Whether there is no workload at all.
+    pub fn is_empty(&self) -> bool {
+        self.handle.names().is_empty() && self.unsteered.is_empty()
+    }
+
     /// Starts everything on these tasks; it ends when they are stopped.
     pub async fn start(
         directory: DataDirectory,
@@ -191,9 +201,12 @@ impl Home {
             runner,
             replicas: left_overs.directory.clone(),
             logs: directory.logs(),
+            volumes: directory.volumes(),
         };
         let deployments = Deployments::start(&manifests, &surroundings, &store, tasks)
             .map_err(HomeError::Store)?;
+        let steered = wishes.auto_deploys.values().map(|wish| wish.target.workload.clone());
+        let unsteered = Unsteered::new(deployments.clone(), &steered.collect());
         let workloads: Arc<dyn mercurious_engine::ports::Workloads> = Arc::new(deployments);
         let checker = LocalChecker::new(network.clone(), Arc::clone(&workloads))
             .map_err(|error| machine("make an HTTP client")(&error))?;
@@ -228,6 +241,7 @@ impl Home {
             events,
             registry,
             addresses: network.addresses(),
+            unsteered,
             isolation_warning,
             distribution,
             _directory: directory,

@@ -11,6 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FileStore, HomeError};
 
+/// Where a Service, or the Ingresses, are reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Address {
+    /// `Service app/api-gateway:80`, or `Ingress`.
+    pub name: String,
+    /// The front proxy's port.
+    pub address: SocketAddr,
+    /// Whether HTTP is spoken there.
+    pub is_http: bool,
+}
+
 /// Services and Ingresses as ports of the front proxy.
 #[derive(Clone)]
 pub(crate) struct Network {
@@ -55,12 +67,24 @@ impl Network {
                 let pool = pool_name(name, port.port);
                 let wanted = port.node_port.or_else(|| given.ports.get(&port.port).copied());
                 let address = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                let opened = match proxy.listen_service(address(wanted.unwrap_or(0)), pool.clone())
-                {
+                let open = |number: u16| {
+                    if port.is_http {
+                        proxy.listen_service(address(number), pool.clone())
+                    } else {
+                        proxy.listen_connections(address(number), pool.clone())
+                    }
+                };
+                let opened = match open(wanted.unwrap_or(0)) {
                     Ok(opened) => opened,
                     // A port that was only given by us may be taken by somebody else by now.
-                    Err(_) if port.node_port.is_none() => {
-                        proxy.listen_service(address(0), pool).map_err(HomeError::Listen)?
+                    Err(error) if port.node_port.is_none() && wanted.is_some() => {
+                        let opened = open(0).map_err(HomeError::Listen)?;
+                        let (service, service_port) = (name.to_string(), port.port);
+                        tracing::warn!(
+                            service, service_port, port = opened.port(), error = %error,
+                            "the port that this Service had is taken: it has another now; nodePort fixes one"
+                        );
+                        opened
                     }
                     Err(error) => return Err(HomeError::Listen(error)),
                 };
@@ -81,14 +105,22 @@ impl Network {
     }
 
     /// The address of each Service port, and of the Ingresses.
-    pub(crate) fn addresses(&self) -> Vec<(String, SocketAddr)> {
+    pub(crate) fn addresses(&self) -> Vec<Address> {
         let services = self.inner.services.iter().flat_map(|(name, served)| {
-            served
-                .ports
-                .iter()
-                .map(move |(port, address)| (format!("Service {name}:{port}"), *address))
+            let is_http = |number: u16| {
+                served.service.port(&PortRef::Number(number)).is_none_or(|port| port.is_http)
+            };
+            served.ports.iter().map(move |(port, address)| Address {
+                name: format!("Service {name}:{port}"),
+                address: *address,
+                is_http: is_http(*port),
+            })
         });
-        let ingress = self.inner.ingress.map(|address| ("Ingress".to_owned(), address));
+        let ingress = self.inner.ingress.map(|address| Address {
+            name: "Ingress".to_owned(),
+            address,
+            is_http: true,
+        });
         services.chain(ingress).collect()
     }
 

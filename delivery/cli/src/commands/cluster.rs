@@ -1,26 +1,31 @@
 //! The commands that are an engine over a cluster: one pass, or for ever.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use mercurious_core::{decide::Reason, resources::ObjectName, rollout::Phase};
 use mercurious_engine::{Event, EventKind};
 use mercurious_kubernetes::{
-    Connection, ConnectionSettings, ControllerSettings, LeaseSettings, Outcome, PassSettings,
-    Scope, run_controller, run_pass,
+    Connection, ConnectionSettings, ControllerSettings, Hints, LeaseSettings, MoreMetrics, Outcome,
+    PassSettings, Scope, run_controller, run_pass,
 };
 use mercurious_runtime::{CancellationToken, SystemClock, Tasks, terminated};
+use mercurious_webhooks::Hint;
 use tokio::net::TcpListener;
 
 use crate::{
     cli::{Cli, Command, ControllerArgs, Globals, SyncArgs},
     cluster_args::EngineArgs,
     failure::Failure,
+    hooks::{self, Unusable},
     output::say,
     settings,
 };
 
 use super::cluster_apps;
+
+/// Notifications that are being answered at the end are answered within this.
+const HOOKS_STOP: Duration = Duration::from_secs(3);
 
 /// Whether a command means a cluster: a kubeconfig is named, or this runs in a pod and no data directory is named.
 pub(crate) fn is_meant(cli: &Cli) -> bool {
@@ -83,18 +88,25 @@ pub(crate) async fn sync(args: SyncArgs, globals: &Globals) -> anyhow::Result<()
 /// Steers until it is told to stop.
 pub(crate) async fn controller(args: ControllerArgs, globals: &Globals) -> anyhow::Result<()> {
     let connection = connect(globals).await?;
+    let tasks = Tasks::new();
+    let hints = Hints::default();
+    let heard = hints.clone();
+    let ears = Arc::new(move |hint: &Hint| heard.hear(&hint.repository, hint.tag.as_ref()));
+    let hooks = hooks::start(&args.hooks, Unusable::Awaited, ears, &tasks).await?;
+    let metrics = hooks.map(|hooks| Arc::new(move || hooks.webhooks.metrics()) as MoreMetrics);
     let settings = ControllerSettings {
         scope: scope(globals, &connection),
         images: args.engine.images(args.image_namespaces.clone()),
         mirrors: args.engine.mirrors.clone(),
         platform: args.engine.platform(),
         lease: lease(&args.engine, &connection, &globals.cluster.namespaces),
+        hints,
+        metrics,
     };
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("--listen: cannot listen on {}", args.listen))?;
     let stop = CancellationToken::new();
-    let tasks = Tasks::new();
     let told = stop.clone();
     tasks.spawn("signals", async move {
         match terminated().await {
@@ -103,7 +115,20 @@ pub(crate) async fn controller(args: ControllerArgs, globals: &Globals) -> anyho
         }
         told.cancel();
     });
-    run_controller(connection.client, settings, Arc::new(SystemClock), listener, stop).await?;
+    let ended = tasks.stopping();
+    let run =
+        run_controller(connection.client, settings, Arc::new(SystemClock), listener, stop.clone());
+    let mut run = std::pin::pin!(run);
+    tokio::select! {
+        result = &mut run => result?,
+        // A part that serves beside the controller is gone: it stops too, the Lease given back.
+        () = ended.cancelled() => {
+            stop.cancel();
+            run.await?;
+            anyhow::bail!("a part of the controller ended unexpectedly; the log says which");
+        }
+    }
+    tasks.shut_down(HOOKS_STOP).await;
     Ok(())
 }
 

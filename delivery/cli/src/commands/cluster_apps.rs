@@ -70,8 +70,7 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> anyhow::Result<(
         Command::Hold { name, release, reason } => {
             let (name, _) = session.desk.find(&name)?;
             let release = session.named(name, release.as_deref()).await?;
-            let reason = reason.unwrap_or_else(|| "held by hand".to_owned());
-            session.ask(name, Ask::Hold { release, reason }).await
+            session.ask(name, Ask::hold(release, reason.as_deref())).await
         }
         Command::Resume { name, release } => {
             let (name, shown) = session.desk.find(&name)?;

@@ -19,6 +19,7 @@ use crate::{
     cli::{DemoArgs, UpArgs},
     commands::up,
     failure::Failure,
+    hooks_args::HooksArgs,
     output::{print, say, table},
 };
 
@@ -76,6 +77,7 @@ async fn play(args: &DemoArgs, place: &Path, tasks: &Tasks) -> anyhow::Result<Ve
         listen: "127.0.0.1:0".parse()?,
         api_listen: None,
         no_sandbox: args.no_sandbox,
+        hooks: HooksArgs::default(),
     };
     say(format!("a home in {}, with an embedded registry on {registry}", place.display()));
     let home = up::start(&up_args, &place.join("data"), tasks).await?.home;
@@ -83,7 +85,7 @@ async fn play(args: &DemoArgs, place: &Path, tasks: &Tasks) -> anyhow::Result<Ve
         say(format!("warning: {warning}"));
     }
     follow(&home, tasks);
-    let service = home.addresses.first().context("the demo's Service has no address")?.1;
+    let service = home.addresses.first().context("the demo's Service has no address")?.address;
     let mut stage = Stage {
         home,
         registry,

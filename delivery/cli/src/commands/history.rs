@@ -14,7 +14,7 @@ impl Session<'_> {
                     attempt.id.to_string(),
                     attempt.ended_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
                     format!("{:?}", attempt.kind),
-                    attempt.release.nickname(),
+                    attempt.release.nickname_among(attempts.iter().map(|attempt| &attempt.release)),
                     attempt.phase.to_string(),
                     attempt.by.to_string(),
                     attempt.message.clone(),

@@ -71,6 +71,9 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
         client.rate_limits().into_iter().map(|(host, limit)| (host, limit.remaining)).collect();
     let outcome = match chosen {
         Some(_) => Ok(()),
+        None if choices.is_empty() => Err(Failure::no(format!(
+            "{repository} has no tags: nothing was pushed there yet, or its name is another one"
+        ))),
         None => Err(Failure::no(format!("no tag is chosen; wanted: {}", policy.describe()))),
     };
     if globals.output == Output::Json {

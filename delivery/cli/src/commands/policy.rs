@@ -34,9 +34,12 @@ pub(crate) fn run(args: &PolicyArgs, globals: &Globals) -> anyhow::Result<()> {
         let line = String::from_utf8_lossy(&error.as_bytes()[..valid]).matches('\n').count() + 1;
         Failure::usage(format!("line {line} of the tags is not UTF-8"))
     })?;
+    // Some editors put a mark before the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    // Blank lines at the end are no tags; one between others is, and not a valid one.
     let tags: Vec<String> =
-        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    let selection = policy.select(&tags).map_err(|error| Failure::usage(error.to_string()))?;
+        text.trim_end_matches(['\n', '\r']).lines().map(str::to_owned).collect();
+    let selection = policy.select_as_given(&tags).map_err(|error| Failure::usage(error.to_string()))?;
     if globals.output == Output::Json {
         return print_json(&selection);
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use mercurious_core::{image::Release, resources::ObjectName, rollout::Phase};
+use mercurious_core::{image::Release, resources::ObjectName, rollout::proven};
 use mercurious_engine::AutoDeployView;
 use serde::Serialize;
 
@@ -49,19 +49,19 @@ impl Session<'_> {
     }
 }
 
-/// Everything that succeeded once and does not run now, newest first.
+/// Everything that was good once and does not run now, newest first.
 fn returns(view: &AutoDeployView) -> Vec<Return> {
     let status = status_of(view);
     let mut seen: BTreeSet<_> =
         status.running.iter().map(|running| running.digest.clone()).collect();
     let mut found = Vec::new();
-    for attempt in status.history {
-        if attempt.phase == Phase::Succeeded && seen.insert(attempt.release.digest.clone()) {
+    for (release, deployed_at) in proven(&status.history) {
+        if seen.insert(release.digest.clone()) {
             found.push(Return {
                 auto_deploy: view.object.metadata.object_name(),
-                held: status.holds.iter().any(|hold| hold.digest == attempt.release.digest),
-                release: attempt.release,
-                deployed_at: attempt.ended_at,
+                held: status.holds.iter().any(|hold| hold.digest == release.digest),
+                release: release.clone(),
+                deployed_at,
             });
         }
     }

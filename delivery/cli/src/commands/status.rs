@@ -1,13 +1,13 @@
 use std::{collections::BTreeMap, io::IsTerminal as _};
 
-use mercurious_api::Live;
-use mercurious_core::resources::ObjectName;
+use mercurious_api::{Live, UnsteeredWorkload};
+use mercurious_core::resources::{AutoDeployStatus, ObjectName};
 use mercurious_engine::AutoDeployView;
 
 use super::session::{Session, name_of, status_of};
 use crate::{
     failure::Failure,
-    output::{print, print_json, print_json_line, table},
+    output::{print, print_json, print_json_line, say, table},
 };
 
 /// Moves the cursor home and clears the screen.
@@ -24,8 +24,22 @@ impl Session<'_> {
         match name {
             Some(_) if self.json() => print_json(&views[0]),
             None if self.json() => print_json(&views),
-            _ => Ok(print(&table(&HEADING, &views.iter().map(row).collect::<Vec<_>>()))?),
+            Some(_) => self.show_rows(&views, &[]),
+            None => self.show_rows(&views, &self.client.unsteered().await?),
         }
+    }
+
+    fn show_rows(
+        &self,
+        views: &[AutoDeployView],
+        rest: &[UnsteeredWorkload],
+    ) -> anyhow::Result<()> {
+        let rows: Vec<Vec<String>> =
+            views.iter().map(row).chain(rest.iter().map(unsteered_row)).collect();
+        if rows.is_empty() {
+            say("nothing runs; name manifests with `mercurious up -f PATH`");
+        }
+        Ok(print(&table(&HEADING, &rows))?)
     }
 
     /// Goes on showing what changes, as the engine tells it.
@@ -110,10 +124,43 @@ impl Screen {
     }
 }
 
+fn unsteered_row(it: &UnsteeredWorkload) -> Vec<String> {
+    let workload = &it.workload;
+    let image = workload.image.as_deref().unwrap_or("-");
+    // Its own name tells where it lies; what differs is behind the last slash.
+    let image = image.rsplit('/').next().unwrap_or(image);
+    let why = match workload.problems.first() {
+        Some(problem) => problem.clone(),
+        None => "no AutoDeploy names it: it runs what its manifest says".to_owned(),
+    };
+    vec![
+        format!("{}/{}", it.namespace, workload.name),
+        image.to_owned(),
+        format!("{}/{}", workload.ready, workload.desired),
+        "Unsteered".to_owned(),
+        why,
+    ]
+}
+
+/// What runs, with its digest where its tag alone could mean another release too.
+fn running(status: &AutoDeployStatus) -> Option<String> {
+    let running = status.running.as_ref()?;
+    let Some(tag) = &running.tag else {
+        return Some(running.digest.short().to_owned());
+    };
+    let tried =
+        status.history.iter().map(|attempt| (&attempt.release.tag, &attempt.release.digest));
+    let held = status.holds.iter().map(|hold| (&hold.tag, &hold.digest));
+    let candidate = status.candidate.iter().map(|candidate| (&candidate.tag, &candidate.digest));
+    let moved = tried
+        .chain(held)
+        .chain(candidate)
+        .any(|(other, digest)| other.as_ref() == Some(tag) && *digest != running.digest);
+    Some(if moved { format!("{tag}@{}", running.digest.short()) } else { tag.to_string() })
+}
+
 fn row(view: &AutoDeployView) -> Vec<String> {
-    let running = status_of(view).running.map(|running| {
-        running.tag.map_or_else(|| running.digest.short().to_owned(), |tag| tag.to_string())
-    });
+    let running = running(&status_of(view));
     let why = match &view.decision.waiting_on {
         Some(waiting) if !view.decision.message.contains(waiting.as_str()) => {
             format!("{}; waits on {waiting}", view.decision.message)
@@ -123,7 +170,7 @@ fn row(view: &AutoDeployView) -> Vec<String> {
     vec![
         name_of(view),
         running.unwrap_or_else(|| "-".to_owned()),
-        format!("{}/{}", view.workload.available, view.workload.desired),
+        format!("{}/{}", view.workload.ready, view.workload.desired),
         view.decision.reason.to_string(),
         why,
     ]

@@ -66,6 +66,7 @@ fn is_trouble(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::LookFailed
+            | Reason::ImageUnusable
             | Reason::PolicyEmpty
             | Reason::Failed
             | Reason::RolledBack

@@ -1,18 +1,30 @@
 use std::{
-    ffi::OsString, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc,
+    ffi::OsString,
+    io::Write as _,
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context as _;
-use mercurious_api::{ApiServer, ManifestWarning, serve};
-use mercurious_local::{DataDirectory, Home, HomeSettings};
+use axum::{http::header::CONTENT_TYPE, routing::get};
+use mercurious_api::{ApiServer, ManifestWarning, UnsteeredWorkload, UnsteeredWorkloads, serve};
+use mercurious_core::resources::ObjectName;
+use mercurious_engine::{WorkloadView, ports::LogTail};
+use mercurious_local::{Address, DataDirectory, Home, HomeSettings, Unsteered};
 use mercurious_runtime::{SystemClock, Tasks, terminated};
+use mercurious_webhooks::Hint;
 use secrecy::SecretString;
+use serde::Serialize;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
-    cli::{Globals, UpArgs},
-    output::say,
+    cli::{Globals, Output, UpArgs},
+    failure::Failure,
+    hooks::{self, Unusable},
+    output::{print_json_line, say},
     settings,
 };
 
@@ -21,6 +33,8 @@ pub(crate) const LAUNCHER: &str = "__launch";
 
 /// The hidden command that ends what a killed engine left.
 pub(crate) const WATCHER: &str = "__watch";
+
+const METRICS: &str = "text/plain; version=0.0.4";
 
 /// Replicas get this long to finish what they do when everything stops.
 const STOP_DEADLINE: Duration = Duration::from_mins(1);
@@ -32,18 +46,30 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
     for warning in &*home.warnings {
         say(format!("warning: {}: {}: {}", warning.origin, warning.subject, warning.message));
     }
-    let home = home.home;
-    if !globals.quiet {
+    let (home, hooks) = (home.home, home.hooks);
+    let json = globals.output == Output::Json;
+    if json {
+        print_json_line(&serde_json::json!({ "started": Started::of(&home, &root, &hooks) }))?;
+    } else if !globals.quiet {
+        if args.filenames.is_empty() {
+            say("warning: no manifests: only the registry runs; name some with `-f PATH`");
+        } else if home.is_empty() {
+            say("warning: the manifests have no workload: only the registry runs");
+        }
         say(format!("registry    {}   (push to {}/NAME)", home.registry, home.registry));
-        for (name, address) in &home.addresses {
-            say(format!("{name}   http://{address}"));
+        for Address { name, address, is_http } in &home.addresses {
+            let scheme = if *is_http { "http" } else { "tcp" };
+            say(format!("{name}   {scheme}://{address}"));
+        }
+        for url in &hooks {
+            say(format!("hooks       {url}"));
         }
         say(format!("data        {}", root.display()));
         if let Some(warning) = &home.isolation_warning {
             say(format!("warning: {warning}"));
         }
     }
-    let talk = (!globals.quiet).then(|| home.events.subscribe());
+    let talk = (json || !globals.quiet).then(|| home.events.subscribe());
     let stopping = tasks.stopping();
     if let Some(mut events) = talk {
         let stopping = stopping.clone();
@@ -52,6 +78,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
                 tokio::select! {
                     () = stopping.cancelled() => return,
                     event = events.recv() => match event {
+                        // Who stopped reading does not stop the engine.
+                        Ok(event) if json => {
+                            let _ = print_json_line(&serde_json::json!({ "event": event }));
+                        }
                         Ok(event) => say(describe(&event)),
                         Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
                         Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
@@ -64,14 +94,65 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<()> {
         signal = terminated() => signal.map(Some),
         () = stopping.cancelled() => Ok(None),
     };
-    let left = tasks.shut_down(STOP_DEADLINE).await;
-    match ended.context("cannot listen for signals")? {
+    let ended = ended.context("cannot listen for signals")?;
+    if ended.is_some() {
+        say("stopping: replicas finish what they do; a second signal stops at once");
+    }
+    let left = tokio::select! {
+        left = tasks.shut_down(STOP_DEADLINE) => left,
+        _ = terminated() => {
+            return Err(Failure::failed("stopped at once, by a second signal"));
+        }
+    };
+    match ended {
         Some(signal) if !globals.quiet => say(format!("stopped by {signal}")),
         Some(_) => {}
         None => anyhow::bail!("a part of the engine ended unexpectedly; the log says which"),
     }
     anyhow::ensure!(left == 0, "{left} tasks did not end within {STOP_DEADLINE:?}");
     Ok(())
+}
+
+/// What programs are told at the start.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Started {
+    registry: SocketAddr,
+    addresses: Vec<Address>,
+    data_directory: PathBuf,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hooks: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    isolation_warning: Option<String>,
+}
+
+impl Started {
+    fn of(home: &Home, root: &Path, hooks: &[String]) -> Self {
+        Self {
+            registry: home.registry,
+            addresses: home.addresses.clone(),
+            data_directory: root.to_owned(),
+            hooks: hooks.to_owned(),
+            isolation_warning: home.isolation_warning.clone(),
+        }
+    }
+}
+
+/// [`Unsteered`], as the API asks for it.
+struct Beside(Unsteered);
+
+impl UnsteeredWorkloads for Beside {
+    fn list(&self) -> Vec<UnsteeredWorkload> {
+        let of = |(name, workload): (ObjectName, WorkloadView)| UnsteeredWorkload {
+            namespace: name.namespace,
+            workload,
+        };
+        self.0.list().into_iter().map(of).collect()
+    }
+
+    fn log_tail(&self, name: &ObjectName, limit: usize) -> Option<LogTail> {
+        self.0.log_tail(name, limit)
+    }
 }
 
 /// The command that starts a replica: this program itself.
@@ -89,6 +170,8 @@ fn this_program(hidden: &str) -> anyhow::Result<Vec<OsString>> {
 pub(crate) struct RunningHome {
     pub(crate) home: Home,
     pub(crate) warnings: Arc<[ManifestWarning]>,
+    /// Where notifications are received.
+    pub(crate) hooks: Vec<String>,
 }
 
 /// Starts the home and its API.
@@ -97,9 +180,8 @@ pub(crate) async fn start(
     root: &Path,
     tasks: &Tasks,
 ) -> anyhow::Result<RunningHome> {
-    let manifests = mercurious_manifests::read_paths(&args.filenames).map_err(|faults| {
-        crate::failure::Failure::usage(format!("the manifests cannot be used\n{faults}"))
-    })?;
+    let manifests = mercurious_manifests::read_paths(&args.filenames)
+        .map_err(|faults| Failure::usage(format!("the manifests cannot be used\n{faults}")))?;
     let directory = DataDirectory::open(root)?;
     let root = directory.root().to_owned();
     let warnings: Arc<[ManifestWarning]> =
@@ -124,9 +206,21 @@ pub(crate) async fn start(
         events: home.events.clone(),
         token: Arc::new(token(&root)?),
         warnings: Arc::clone(&warnings),
+        unsteered: Arc::new(Beside(home.unsteered.clone())),
         stopping: tasks.stopping(),
     };
-    let router = server.router();
+    let handle = home.handle.clone();
+    let ears = Arc::new(move |hint: &Hint| {
+        handle.hint(Some(hint.repository.host()), hint.repository.path(), hint.tag.as_ref());
+    });
+    let hooks = hooks::start(&args.hooks, Unusable::Refused, ears, tasks).await?;
+    let mut router = server.router();
+    let mut urls = Vec::new();
+    if let Some(hooks) = hooks {
+        let metrics = async move || ([(CONTENT_TYPE, METRICS)], hooks.webhooks.metrics());
+        router = router.merge(axum::Router::new().route("/metrics", get(metrics)));
+        urls = hooks.urls;
+    }
     let socket = DataDirectory::socket(&root);
     // The lock is ours, so a socket that is there is nobody's.
     let _ = std::fs::remove_file(&socket);
@@ -153,7 +247,7 @@ pub(crate) async fn start(
             }
         });
     }
-    Ok(RunningHome { home, warnings })
+    Ok(RunningHome { home, warnings, hooks: urls })
 }
 
 fn manifest_warning(warning: &mercurious_manifests::Warning) -> ManifestWarning {

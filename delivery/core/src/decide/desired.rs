@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Release, Repository},
+    printable::printable,
     resources::RolloutSpec,
     rollout::{Actor, RequestId},
 };
@@ -58,6 +59,11 @@ pub enum Candidate {
         /// What is waited for.
         message: String,
     },
+    /// What the policy selects cannot be deployed: another platform's, damaged, or no image at all.
+    Unusable {
+        /// Which, and what is wrong with it.
+        message: String,
+    },
     /// The look failed: the answer stays what it was.
     Unknown {
         /// What failed.
@@ -70,7 +76,10 @@ impl Candidate {
     pub fn release(&self) -> Option<&Release> {
         match self {
             Self::Selected { release, .. } => Some(release),
-            Self::Empty { .. } | Self::Awaited { .. } | Self::Unknown { .. } => None,
+            Self::Empty { .. }
+            | Self::Unusable { .. }
+            | Self::Awaited { .. }
+            | Self::Unknown { .. } => None,
         }
     }
 }
@@ -119,4 +128,16 @@ pub enum Ask {
     },
     /// Lift the hold on this digest, or all holds.
     Resume(Option<Digest>),
+}
+
+impl Ask {
+    /// To hold a release, or the candidate. The reason becomes one line; where there is none it says so.
+    pub fn hold(release: Option<Box<Release>>, reason: Option<&str>) -> Self {
+        let words: Vec<&str> = reason.unwrap_or_default().split_whitespace().collect();
+        let reason = match words.as_slice() {
+            [] => "held by hand".to_owned(),
+            words => printable(&words.join(" ")),
+        };
+        Self::Hold { release, reason }
+    }
 }

@@ -2,7 +2,7 @@ use super::{
     Decision, Effect, Reason, Workload,
     case::Case,
     progress::{EFFECT_PAUSE, definite},
-    wording::{UNTIL_RESUMED, full_seconds, lacking},
+    wording::{UNTIL_RESUMED, apart, full_seconds, lacking},
 };
 use crate::{
     image::Release,
@@ -24,7 +24,8 @@ impl Case<'_> {
         if self.desired.automatic_rollback
             && let Some(previous) = self.way_back(&rollout)
         {
-            let message = format!("{name} failed: {why}; going back to {}", previous.nickname());
+            let (name, back) = apart(&release, &previous);
+            let message = format!("{name} failed: {why}; going back to {back}");
             let effect = self.go_back(rollout, &previous, why);
             let mut decision = self.conclude(Reason::RollingBack, message);
             decision.effect = Some(effect);
@@ -75,15 +76,16 @@ impl Case<'_> {
         mut rollout: Rollout,
         workload: &Workload,
     ) -> Decision {
-        let (name, why) = (rollout.release.nickname(), rollout.failure.clone());
+        let why = rollout.failure.clone();
         let Some(previous) = self.way_back(&rollout) else {
+            let name = rollout.release.nickname();
             let message = format!("{name} failed: {why}; there is nothing to go back to any more");
             if workload.is_pinned_to(&rollout.release) {
                 self.record.written = Some(rollout.release.digest.clone());
             }
             return self.give_up(rollout, message);
         };
-        let back = previous.nickname();
+        let (name, back) = apart(&rollout.release, &previous);
         if !workload.is_pinned_to(&previous) {
             let effect = self.set_image(&previous);
             let message = format!("going back to {back}: {why}");

@@ -57,6 +57,8 @@ pub struct Workload {
     pub updated: u32,
     /// How many replicas of the newest spec are ready and have been for long enough.
     pub available: u32,
+    /// How many replicas of any spec are ready: what serves now.
+    pub ready: u32,
     /// How many replicas there are in all, old ones that are leaving included.
     pub total: u32,
     /// Container restarts of the replicas of the newest spec.

@@ -69,6 +69,8 @@ pub enum Reason {
     Older,
     /// The policy matches nothing in the registry.
     PolicyEmpty,
+    /// What the policy selects cannot be deployed; what runs stays.
+    ImageUnusable,
     /// The first look at the registry has not ended yet.
     Waiting,
     /// The registry could not be looked at; what runs stays.

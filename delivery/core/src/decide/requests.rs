@@ -1,11 +1,11 @@
 use super::{
     Ask, Decision, Effect, Reason, Request, Workload,
     case::{Beginning, Case},
-    wording::apart,
+    wording::{apart, held},
 };
 use crate::{
     image::{Digest, Release},
-    rollout::{Actor, Kind, Phase, RequestId, Rollout, Trigger},
+    rollout::{Actor, Kind, Phase, RequestId, Rollout, Trigger, proven},
 };
 
 /// So many handled requests are remembered: more than can be on their way at once.
@@ -85,15 +85,18 @@ impl<'a> Case<'a> {
         let workload = movable(workload)?;
         self.refuse_foreign(release)?;
         let name = release.nickname();
-        self.lift(&release.digest);
+        let lifted = self.lifting(release);
         let replaced = self.leaving(workload);
         match &self.record.rollout {
             Some(rollout) if proves(rollout, &release.digest) => {
-                return Ok(Done::said(format!("{name} is on its way already")));
+                return Ok(Done::said(format!("{name} is on its way already{lifted}")));
             }
             // Anything less than the last good one is proven again.
             None if workload.is_pinned_to(release) && self.is_good(release) => {
-                return Ok(Done::said(format!("{name} runs already; it is not held")));
+                return Ok(Done::said(match lifted.as_str() {
+                    "" => format!("{name} runs already; it is not held"),
+                    lifted => format!("{name} runs already{lifted}"),
+                }));
             }
             _ => {}
         }
@@ -113,9 +116,9 @@ impl<'a> Case<'a> {
         let message = match &replaced {
             Some(replaced) => {
                 let (name, old) = apart(release, replaced);
-                format!("{by} deploys {name} in place of {old}")
+                format!("{by} deploys {name} in place of {old}{lifted}")
             }
-            None => format!("{by} deploys {name}"),
+            None => format!("{by} deploys {name}{lifted}"),
         };
         Ok(Done { message, effect: Some(effect) })
     }
@@ -150,16 +153,16 @@ impl<'a> Case<'a> {
             }
         };
         let name = target.nickname();
-        self.lift(&target.digest);
+        let lifted = self.lifting(&target);
         self.supersede(&format!("the rollback to {name}, asked by {by}"));
         let effect = self.begin(person(Kind::Rollback, &target, by), workload);
         let message = match &leaving {
             Some(leaving) => {
                 self.hold(leaving, format!("rolled back by {by}"), by.clone());
                 let (name, old) = apart(&target, leaving);
-                format!("{by} goes back to {name}; {old} is held")
+                format!("{by} goes back to {name}; {old} is held{lifted}")
             }
-            None => format!("{by} goes back to {name}"),
+            None => format!("{by} goes back to {name}{lifted}"),
         };
         Ok(Done { message, effect: Some(effect) })
     }
@@ -260,6 +263,16 @@ impl<'a> Case<'a> {
         Ok(Done { message, effect: Some(effect) })
     }
 
+    /// Lifts the hold on a release that a person wants all the same, and says at the end of a message that there
+    /// was one: who held it, and why, is what that person may not have known.
+    fn lifting(&mut self, release: &Release) -> String {
+        let said = self.record.hold_on(&release.digest).map(|hold| {
+            format!("; {} was {}: that hold is lifted", release.nickname(), held(hold))
+        });
+        self.lift(&release.digest);
+        said.unwrap_or_default()
+    }
+
     /// Ends the rollout at work because a person wants something else.
     fn supersede(&mut self, by_what: &str) {
         if let Some(rollout) = self.record.rollout.take() {
@@ -285,13 +298,11 @@ impl<'a> Case<'a> {
             .all(|known| known.as_ref().is_some_and(|known| known.release.digest == release.digest))
     }
 
-    /// The newest release that succeeded once, is not held, and is not this one.
+    /// The newest release that was good once, is not held, and is not this one.
     fn last_succeeded(&self, leaving: Option<&Digest>) -> Option<Release> {
-        let succeeded =
-            self.record.history.iter().filter(|attempt| attempt.phase == Phase::Succeeded);
         let good = self.record.last_good.as_ref().map(|good| &good.release);
-        succeeded
-            .map(|attempt| &attempt.release)
+        proven(&self.record.history)
+            .map(|(release, _)| release)
             .chain(good)
             .find(|release| {
                 Some(&release.digest) != leaving

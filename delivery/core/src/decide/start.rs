@@ -46,6 +46,9 @@ impl Case<'_> {
             Candidate::Unknown { message } => {
                 return self.conclude(Reason::LookFailed, format!("{message}; {runs} stays"));
             }
+            Candidate::Unusable { message } => {
+                return self.conclude(Reason::ImageUnusable, format!("{message}; {runs} stays"));
+            }
             Candidate::Empty { message } => {
                 return self.conclude(Reason::PolicyEmpty, format!("{message}; {runs} stays"));
             }

@@ -13,7 +13,7 @@ use crate::{
 /// The status object that people and programs read, from what is remembered and what was decided.
 ///
 /// `previous` is the status as it was written last: a condition whose status is the same keeps its
-/// `lastTransitionTime`, and where the registry gave no answer the candidate stays what it was.
+/// `lastTransitionTime`, and where the registry gave no usable answer the candidate stays what it was.
 ///
 /// The conditions are kstatus-compatible (`Ready` is true when all is as it should be, `Stalled` when nothing
 /// gets better by itself):
@@ -42,7 +42,7 @@ pub fn auto_deploy_status(
             why: why.clone(),
         }),
         Candidate::Empty { .. } => None,
-        Candidate::Awaited { .. } | Candidate::Unknown { .. } => {
+        Candidate::Unusable { .. } | Candidate::Awaited { .. } | Candidate::Unknown { .. } => {
             previous.and_then(|previous| previous.candidate.clone())
         }
     };
@@ -83,6 +83,7 @@ fn conditions(
             || matches!(
                 decision.reason,
                 Reason::PolicyEmpty
+                    | Reason::ImageUnusable
                     | Reason::WorkloadMissing
                     | Reason::ContainerMissing
                     | Reason::ForeignRepository

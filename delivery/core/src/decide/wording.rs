@@ -18,19 +18,7 @@ pub(super) fn full_seconds(time: Duration) -> Span {
 
 /// What two releases are called beside each other: a tag that both have tells nothing.
 pub(super) fn apart(one: &Release, other: &Release) -> (String, String) {
-    let (first, second) = (one.nickname(), other.nickname());
-    if first == second && one.digest != other.digest {
-        let with_digest = |name: String, release: &Release| {
-            if name == release.digest.short() {
-                name
-            } else {
-                format!("{name}@{}", release.digest.short())
-            }
-        };
-        (with_digest(first, one), with_digest(second, other))
-    } else {
-        (first, second)
-    }
+    (one.nickname_among([other]), other.nickname_among([one]))
 }
 
 /// Who holds, since when and why.

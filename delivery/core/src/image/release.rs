@@ -78,6 +78,18 @@ impl Release {
         ImageReference::pinned(self.repository.clone(), self.tag.clone(), self.digest.clone())
     }
 
+    /// What people call it beside these: a name that another of them has too tells nothing without the digest.
+    pub fn nickname_among<'r>(&self, others: impl IntoIterator<Item = &'r Self>) -> String {
+        let name = self.nickname();
+        let shared =
+            others.into_iter().any(|other| other.digest != self.digest && other.nickname() == name);
+        if shared && name != self.digest.short() {
+            format!("{name}@{}", self.digest.short())
+        } else {
+            name
+        }
+    }
+
     /// What people call it: its tag (a commit tag cut to seven digits), else its commit's seven digits, else
     /// its short digest.
     pub fn nickname(&self) -> String {

@@ -47,12 +47,34 @@ struct Entry<'t> {
 }
 
 impl Policy {
-    /// Chooses among tags; the answer does not depend on the order in which they are given.
+    /// Chooses among the tags of a registry; the answer does not depend on the order in which they are given.
     ///
     /// Tags are looked at from the bytewise largest to the smallest, as Flux lists them. Of several with one key the
     /// smallest stands for all; of equal versions the largest tag is chosen, of equal numbers the smallest.
     pub fn select(&self, tags: &[String]) -> Result<Selection, SelectError> {
-        let entries = self.entries(tags);
+        self.select_among(tags, &self.entries(tags))
+    }
+
+    /// Chooses among tags as somebody lists them: of equal ones the first is chosen. With a filter the order is
+    /// that of [`Policy::select`].
+    pub fn select_as_given(&self, tags: &[String]) -> Result<Selection, SelectError> {
+        if self.filter.is_some() {
+            return self.select(tags);
+        }
+        let mut seen = BTreeSet::new();
+        let entries: Vec<Entry<'_>> = tags
+            .iter()
+            .filter_map(|tag| Some(Entry { tag, key: self.key(tag)? }))
+            .filter(|entry| seen.insert(entry.tag))
+            .collect();
+        self.select_among(tags, &entries)
+    }
+
+    fn select_among(
+        &self,
+        tags: &[String],
+        entries: &[Entry<'_>],
+    ) -> Result<Selection, SelectError> {
         let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
         let latest = self.order.latest(&keys)?.map(|index| &entries[index]);
         let verdict = |tag: &String| {

@@ -7,4 +7,5 @@ mod record;
 
 pub use record::{
     Actor, Attempt, Deployed, Hold, Kind, Phase, Record, RequestId, Rollout, RolloutId, Trigger,
+    proven,
 };

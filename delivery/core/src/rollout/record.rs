@@ -195,6 +195,16 @@ pub struct Attempt {
     pub message: String,
 }
 
+/// What a history shows to have been good, newest first, each with the time at which that was known: what
+/// succeeded, and what a rollout that succeeded came from (trusted without a rollout of its own, perhaps).
+/// A release may come more than once.
+pub fn proven(history: &[Attempt]) -> impl Iterator<Item = (&Release, Timestamp)> {
+    history.iter().filter(|attempt| attempt.phase == Phase::Succeeded).flat_map(|attempt| {
+        let before = attempt.previous.as_ref().map(|previous| (previous, attempt.started_at));
+        std::iter::once((&attempt.release, attempt.ended_at)).chain(before)
+    })
+}
+
 /// A release that must not be deployed again by the engine, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

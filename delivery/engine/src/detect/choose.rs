@@ -78,7 +78,7 @@ fn select_newest(policy: &Policy, seen: &Seen) -> Result<(Release, String), Cand
         .values()
         .find_map(|digest| seen.unusable.get(digest).map(|message| (digest, message)))
     {
-        return Err(Candidate::Unknown {
+        return Err(Candidate::Unusable {
             message: format!("the newest image {} cannot be used: {message}", digest.short()),
         });
     }
@@ -87,7 +87,7 @@ fn select_newest(policy: &Policy, seen: &Seen) -> Result<(Release, String), Cand
     match selection.chosen {
         Some(index) => Ok((candidates[index].clone(), selection.why)),
         None => match seen.unusable.values().next() {
-            Some(message) => Err(Candidate::Unknown { message: message.clone() }),
+            Some(message) => Err(Candidate::Unusable { message: message.clone() }),
             None => Err(Candidate::Empty { message: nothing_matches(policy, seen) }),
         },
     }
@@ -109,7 +109,7 @@ fn release_of(seen: &Seen, tag: &Tag, policy: &Policy) -> Result<Release, Candid
         return Err(Candidate::Empty { message: nothing_matches(policy, seen) });
     };
     if let Some(message) = seen.unusable.get(&digest) {
-        return Err(Candidate::Unknown { message: format!("{tag} cannot be used: {message}") });
+        return Err(Candidate::Unusable { message: format!("{tag} cannot be used: {message}") });
     }
     match seen.releases.get(&digest) {
         Some(release) => Ok(named(release, tag)),
@@ -153,6 +153,7 @@ pub fn shown(policy: &Policy, seen: &Seen) -> Result<ShownTag, String> {
             Ok((release, _)) => release.tag,
             Err(
                 Candidate::Unknown { message }
+                | Candidate::Unusable { message }
                 | Candidate::Empty { message }
                 | Candidate::Awaited { message },
             ) => return Err(message),

@@ -161,7 +161,7 @@ async fn an_unusable_newest_image_is_said_and_not_passed_over() {
     let seen = poll(&registry, &seen).await;
     assert!(matches!(
         choose(&policy(), &seen, None, None, &Record::default()),
-        Candidate::Unknown { message } if message.contains("linux/s390x")
+        Candidate::Unusable { message } if message.contains("linux/s390x")
     ));
 }
 

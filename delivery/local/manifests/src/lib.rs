@@ -28,12 +28,13 @@ pub use expand::expand;
 pub use fault::{Fault, ManifestErrors, Origin, Warning, WarningKind};
 pub use manifests::{Manifests, Sourced};
 pub use objects::{
-    ConfigMap, Container, ContainerPort, Deployment, EmptyDirVolume, EnvFrom, EnvFromSource,
-    EnvValue, EnvVar, ExecAction, HttpGet, HttpHeader, Image, Ingress, IngressBackend, IngressPath,
-    IngressRule, IntOrPercent, KeyRef, KeyToPath, Lifecycle, MapVolume, PathType, PodField,
-    PodSecurity, PodTemplate, PortRef, PreStop, Probe, ProbeAction, Resources, RollingLimits,
-    Secret, SecretValue, SecurityContext, Service, ServicePort, ServiceType, SleepAction,
-    SourceRef, Strategy, TcpSocket, Volume, VolumeMount, VolumeSource,
+    ClaimVolume, ConfigMap, Container, ContainerPort, Deployment, EmptyDirVolume, EnvFrom,
+    EnvFromSource, EnvValue, EnvVar, ExecAction, HttpGet, HttpHeader, Image, Ingress,
+    IngressBackend, IngressPath, IngressRule, IntOrPercent, KeyRef, KeyToPath, Lifecycle,
+    MapVolume, PathType, PersistentVolumeClaim, PodField, PodSecurity, PodTemplate, PortRef,
+    PreStop, Probe, ProbeAction, Resources, RollingLimits, Secret, SecretValue, SecurityContext,
+    Service, ServicePort, ServiceType, SleepAction, SourceRef, Strategy, TcpSocket, Volume,
+    VolumeMount, VolumeSource,
 };
 pub use read::{parse, read_paths};
 pub use schema::field_reference;

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use mercurious_core::resources::{AutoDeploy, ImagePolicy, ImageRepository, ObjectName};
 
 use crate::{
-    ConfigMap, Deployment, Ingress, ManifestErrors, Origin, Secret, Service, Warning, check,
+    ConfigMap, Deployment, Ingress, ManifestErrors, Origin, PersistentVolumeClaim, Secret, Service,
+    Warning, check,
 };
 
 /// An object with the places that it was read from.
@@ -46,6 +47,8 @@ pub struct Manifests {
     pub config_maps: BTreeMap<ObjectName, Sourced<ConfigMap>>,
     /// Secret (`v1`).
     pub secrets: BTreeMap<ObjectName, Sourced<Secret>>,
+    /// PersistentVolumeClaim (`v1`).
+    pub claims: BTreeMap<ObjectName, Sourced<PersistentVolumeClaim>>,
     /// ImageRepository (`image.toolkit.fluxcd.io`).
     pub image_repositories: BTreeMap<ObjectName, Sourced<ImageRepository>>,
     /// ImagePolicy (`image.toolkit.fluxcd.io`).
@@ -70,6 +73,7 @@ impl Manifests {
             + self.ingresses.len()
             + self.config_maps.len()
             + self.secrets.len()
+            + self.claims.len()
             + self.image_repositories.len()
             + self.image_policies.len()
             + self.auto_deploys.len()

@@ -4,9 +4,12 @@ use mercurious_core::resources::{AutoDeploy, ImagePolicy, ImageRepository, Objec
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ConfigMap, Deployment, Fault, Ingress, ManifestErrors, Manifests, Origin, Secret, Service,
-    Sourced, Warning, WarningKind, lint,
-    objects::{ConfigMapObject, DeploymentObject, IngressObject, SecretObject, ServiceObject},
+    ConfigMap, Deployment, Fault, Ingress, ManifestErrors, Manifests, Origin,
+    PersistentVolumeClaim, Secret, Service, Sourced, Warning, WarningKind, lint,
+    objects::{
+        ConfigMapObject, DeploymentObject, IngressObject, PersistentVolumeClaimObject,
+        SecretObject, ServiceObject,
+    },
     schema::{Found, Kind, kind_of, walk},
     tree::{Node, Value},
 };
@@ -28,6 +31,7 @@ pub(crate) fn read_object(
         ingresses,
         config_maps,
         secrets,
+        claims,
         image_repositories,
         image_policies,
         auto_deploys,
@@ -76,6 +80,12 @@ pub(crate) fn read_object(
             |object: SecretObject| Secret::from(object),
             |it| &it.name,
             lint::secret,
+        ),
+        Kind::PersistentVolumeClaim => reading.add(
+            claims,
+            |object: PersistentVolumeClaimObject| PersistentVolumeClaim::from(object),
+            |it| &it.name,
+            |_, _| {},
         ),
         Kind::ImageRepository => reading.add_resource(
             image_repositories,

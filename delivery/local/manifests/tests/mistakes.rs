@@ -116,6 +116,23 @@ fn what_one_machine_does_not_do_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_claim_that_is_not_there_is_a_fault_and_one_that_is_there_is_none() {
+    let volume = "      volumes:
+        - {name: data, persistentVolumeClaim: {claimName: data}}
+";
+    let judged = |text: &str| parse(text, "app.yaml").unwrap().validate();
+    let found = judged(&deployment(volume)).expect_err("a fault").to_string();
+    assert!(found.contains("there is no PersistentVolumeClaim default/data"), "{found}");
+    let claim = "---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+";
+    judged(&format!("{}{claim}", deployment(volume))).unwrap();
+}
+
+#[test]
 fn other_kinds_and_versions_are_refused_by_name() {
     let object = |version: &str, kind: &str| {
         format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n---\n")

@@ -13,6 +13,9 @@
 //! decided by who inserts them. Everything runs in the caller's tokio runtime, on its
 //! [`Tasks`](mercurious_runtime::Tasks).
 //!
+//! A port may also pass connections on as they are ([`FrontProxy::listen_connections`]): nothing of the above but the
+//! choice of an instance that can be reached holds for these.
+//!
 //! Caveats: no TLS on either side, no HTTP/2 towards instances (so no gRPC), no CONNECT.
 
 mod forward;

@@ -23,6 +23,7 @@ async fn main() {
         env: BTreeMap::new(),
         workdir: "/".to_owned(),
         files: Vec::new(),
+        directories: Vec::new(),
         scratch: Vec::new(),
         read_only: false,
         identity: Identity::default(),

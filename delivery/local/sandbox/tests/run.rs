@@ -14,8 +14,8 @@ use std::{
 
 use mercurious_runtime::Tasks;
 use mercurious_sandbox::run::{
-    Exit, Identity, Isolation, MountedFile, Replica, ReplicaNetwork, ReplicaSpec, Roots, Runner,
-    StartError, detect_isolation, reap_orphans,
+    Exit, Identity, Isolation, MountedDirectory, MountedFile, Replica, ReplicaNetwork, ReplicaSpec,
+    Roots, Runner, StartError, detect_isolation, reap_orphans,
 };
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -89,6 +89,7 @@ impl World {
             env: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
             workdir: "/".to_owned(),
             files: Vec::new(),
+            directories: Vec::new(),
             scratch: Vec::new(),
             read_only: false,
             identity: Identity::default(),
@@ -290,6 +291,27 @@ async fn writes_are_its_own_and_gone(world: World) {
     }
     assert!(world.directory.path().join("rootfs/etc/old").exists());
     assert!(!world.directory.path().join("rootfs/etc/new").exists());
+}
+
+#[tokio::test]
+async fn a_mounted_directory_outlives_its_replicas_and_may_be_for_reading_only() {
+    let Some(world) = World::sandboxed().await else { return };
+    let source = world.directory.path().join("volume");
+    fs::create_dir(&source).unwrap();
+    let mounted = |read_only: bool, text: &str| ReplicaSpec {
+        directories: vec![MountedDirectory {
+            path: "/var/lib/data".to_owned(),
+            source: source.clone(),
+            read_only,
+        }],
+        ..world.script(text)
+    };
+    let write = "echo kept > /var/lib/data/file";
+    assert_eq!(end(&world.start(&mounted(false, write)).await).await, code(0));
+    assert_eq!(fs::read_to_string(source.join("file")).unwrap(), "kept\n");
+    let read = "read line < /var/lib/data/file && [ \"$line\" = kept ]";
+    assert_eq!(end(&world.start(&mounted(true, read)).await).await, code(0));
+    assert_ne!(end(&world.start(&mounted(true, write)).await).await, code(0));
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ pub(crate) struct Surroundings {
     pub(crate) runner: Runner,
     pub(crate) replicas: PathBuf,
     pub(crate) logs: PathBuf,
+    pub(crate) volumes: PathBuf,
 }
 
 /// Keeps the replicas of one Deployment as wanted.
@@ -329,6 +330,14 @@ impl Controller {
             updated: count(new().count()),
             available: count(
                 new().filter(|seat| seat.available_at(steady).is_some_and(|at| at <= now)).count(),
+            ),
+            ready: count(
+                self.seats
+                    .iter()
+                    .filter(|seat| {
+                        !seat.is_leaving() && seat.available_at(Duration::ZERO).is_some()
+                    })
+                    .count(),
             ),
             total: count(self.seats.len()),
             restarts: new().map(|seat| seat.restarts).sum(),

@@ -16,8 +16,11 @@
 
 mod controller;
 mod log_lines;
+mod mounts;
 mod replica;
+mod run;
 mod template;
+mod unsteered;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -40,6 +43,7 @@ use crate::FileStore;
 use controller::Controller;
 pub(crate) use controller::Surroundings;
 use log_lines::LogLines;
+pub use unsteered::Unsteered;
 
 /// What is wanted of a Deployment beyond its manifest; survives a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +69,7 @@ pub(crate) struct Reported {
     pub(crate) desired: u32,
     pub(crate) updated: u32,
     pub(crate) available: u32,
+    pub(crate) ready: u32,
     pub(crate) total: u32,
     pub(crate) restarts: u32,
     pub(crate) evidence: Vec<mercurious_core::decide::Evidence>,
@@ -88,6 +93,40 @@ struct Seat {
     wanted: watch::Sender<Wanted>,
     reported: watch::Receiver<Reported>,
     lines: LogLines,
+}
+
+impl Seat {
+    /// The Deployment as its controller reports it.
+    fn state(&self) -> WorkloadState {
+        let wanted = self.wanted.borrow().clone();
+        let reported = self.reported.borrow().clone();
+        let current = reported.generation == wanted.generation;
+        let reference: Option<ImageReference> = wanted.image.parse().ok();
+        let reference = reference.map(|reference| match (reference.digest(), &reported.digest) {
+            (None, Some(digest)) if current => ImageReference::pinned(
+                reference.repository().clone(),
+                reference.tag().cloned(),
+                digest.clone(),
+            ),
+            _ => reference,
+        });
+        WorkloadState::Present(Workload {
+            image: wanted.image,
+            reference,
+            restart: wanted.restart,
+            current,
+            paused: self.paused,
+            desired: reported.desired,
+            updated: reported.updated,
+            available: reported.available,
+            ready: reported.ready,
+            total: reported.total,
+            restarts: reported.restarts,
+            deadline_exceeded: false,
+            evidence: reported.evidence,
+            foreign_writers: Vec::new(),
+        })
+    }
 }
 
 impl Deployments {
@@ -194,33 +233,7 @@ impl Workloads for Deployments {
             Ok(seat) => seat,
             Err(state) => return *state,
         };
-        let wanted = seat.wanted.borrow().clone();
-        let reported = seat.reported.borrow().clone();
-        let current = reported.generation == wanted.generation;
-        let reference: Option<ImageReference> = wanted.image.parse().ok();
-        let reference = reference.map(|reference| match (reference.digest(), &reported.digest) {
-            (None, Some(digest)) if current => ImageReference::pinned(
-                reference.repository().clone(),
-                reference.tag().cloned(),
-                digest.clone(),
-            ),
-            _ => reference,
-        });
-        WorkloadState::Present(Workload {
-            image: wanted.image,
-            reference,
-            restart: wanted.restart,
-            current,
-            paused: seat.paused,
-            desired: reported.desired,
-            updated: reported.updated,
-            available: reported.available,
-            total: reported.total,
-            restarts: reported.restarts,
-            deadline_exceeded: false,
-            evidence: reported.evidence,
-            foreign_writers: Vec::new(),
-        })
+        seat.state()
     }
 
     async fn apply(&self, target: &Target, effect: &Effect) -> Result<(), ApplyError> {

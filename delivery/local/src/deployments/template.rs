@@ -1,20 +1,18 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use mercurious_core::{image::Digest, resources::ObjectName};
+use mercurious_core::image::Digest;
 use mercurious_manifests::{
-    Deployment, MapVolume, PodFacts, PortRef, PreStop, Probe, ProbeAction as ManifestAction,
-    VolumeSource, environment, expand,
+    Deployment, PodFacts, PortRef, PreStop, Probe, ProbeAction as ManifestAction, environment,
+    expand,
 };
 use mercurious_sandbox::{
     probe::{ProbeAction, ProbeSpec},
-    run::{
-        Identity, IdentityRequest, Isolation, MountedFile, ReplicaNetwork, ReplicaSpec, identity,
-    },
+    run::{Identity, IdentityRequest, Isolation, ReplicaNetwork, ReplicaSpec, identity},
     unpack::ImageConfig,
 };
 use nix::sys::signal::Signal;
 
-use super::controller::Surroundings;
+use super::{controller::Surroundings, mounts::Mounts};
 use crate::pull::PulledImage;
 
 /// What a replica is made from: the manifest with one image.
@@ -87,6 +85,8 @@ impl Template {
             namespace: namespace.clone(),
             ip: "127.0.0.1".to_owned(),
         };
+        let mounts = Mounts::new(deployment, surroundings)?;
+        given.extend(mounts.variables.iter().cloned());
         let env = environment(container, &facts, &surroundings.manifests, given)
             .map_err(|error| error.to_string())?;
         let fill = |words: &[String]| -> Vec<String> {
@@ -106,7 +106,6 @@ impl Template {
         } else if container.command.is_empty() {
             argv.extend(config.cmd.iter().cloned());
         }
-        let (files, scratch) = volumes(deployment, surroundings)?;
         let port_of = |port: &PortRef| -> Result<u16, String> {
             let wanted = match port {
                 PortRef::Number(number) => *number,
@@ -157,8 +156,9 @@ impl Template {
                 argv,
                 workdir: container.working_dir.clone().unwrap_or_else(|| config.workdir.clone()),
                 env,
-                files,
-                scratch,
+                files: mounts.files,
+                directories: mounts.directories,
+                scratch: mounts.scratch,
                 read_only: container.security_context.read_only_root_filesystem,
                 identity,
                 network,
@@ -200,7 +200,7 @@ fn network(
         Some("private") => {
             let services = surroundings.network.addresses();
             let mut reached: Vec<u16> =
-                services.into_iter().map(|(_, address)| address.port()).collect();
+                services.into_iter().map(|opened| opened.address.port()).collect();
             // What the replica itself listens on is its own.
             reached.retain(|port| !ports.contains_key(port));
             Ok(ReplicaNetwork::Private {
@@ -246,75 +246,6 @@ fn run_as(
         }
     }
     Ok(identity)
-}
-
-/// Mounted files of ConfigMaps and Secrets, and the empty directories.
-fn volumes(
-    deployment: &Deployment,
-    surroundings: &Surroundings,
-) -> Result<(Vec<MountedFile>, Vec<String>), String> {
-    let mut files = Vec::new();
-    let mut scratch = Vec::new();
-    let container = &deployment.template.containers[0];
-    for mount in &container.volume_mounts {
-        let Some(volume) =
-            deployment.template.volumes.iter().find(|volume| volume.name == mount.name)
-        else {
-            return Err(format!("there is no volume {}", mount.name));
-        };
-        let (values, map): (BTreeMap<String, Vec<u8>>, &MapVolume) = match &volume.source {
-            VolumeSource::EmptyDir(_) => {
-                scratch.push(mount.mount_path.clone());
-                continue;
-            }
-            VolumeSource::ConfigMap(map) => {
-                let name = ObjectName::new(&deployment.name.namespace, &map.name);
-                let found =
-                    surroundings.manifests.config_maps.get(&name).map(|sourced| &sourced.value);
-                let values = found.map(|object| {
-                    let text = object
-                        .data
-                        .iter()
-                        .map(|(key, value)| (key.clone(), value.clone().into_bytes()));
-                    text.chain(object.binary_data.clone()).collect()
-                });
-                (values.unwrap_or_default(), map)
-            }
-            VolumeSource::Secret(map) => {
-                let name = ObjectName::new(&deployment.name.namespace, &map.name);
-                let found = surroundings.manifests.secrets.get(&name).map(|sourced| &sourced.value);
-                let values = found.map(|object| {
-                    object
-                        .data
-                        .iter()
-                        .map(|(key, value)| (key.clone(), value.expose().to_vec()))
-                        .collect()
-                });
-                (values.unwrap_or_default(), map)
-            }
-        };
-        for (key, contents) in values {
-            let item = map.items.iter().find(|item| item.key == key);
-            let path = match item {
-                Some(item) => item.path.clone(),
-                None if map.items.is_empty() => key.clone(),
-                None => continue,
-            };
-            let mode = item.and_then(|item| item.mode).unwrap_or(map.default_mode);
-            match &mount.sub_path {
-                Some(wanted) if *wanted == path => {
-                    files.push(MountedFile { path: mount.mount_path.clone(), contents, mode });
-                }
-                Some(_) => {}
-                None => files.push(MountedFile {
-                    path: format!("{}/{path}", mount.mount_path.trim_end_matches('/')),
-                    contents,
-                    mode,
-                }),
-            }
-        }
-    }
-    Ok((files, scratch))
 }
 
 #[cfg(test)]

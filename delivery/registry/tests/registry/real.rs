@@ -118,8 +118,13 @@ async fn images_of_another_program_resolve_too() {
     let repository = registry.repository("team/app");
     let image = image(b"layer", "2025-01-01T00:00:00Z");
     client.push_image(&repository, &image, &[tag("oci")], None, &keychain).await.unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let logins = place.path().join("auth.json");
+    std::fs::write(&logins, "{}").unwrap();
     let copy = |from: &str, format: &str| {
         let status = Command::new("skopeo")
+            // Without a login session its own place for passwords may be closed to it.
+            .env("REGISTRY_AUTH_FILE", &logins)
             .args(["copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false"])
             .args(["--format", format])
             .arg(format!("docker://{repository}:{from}"))

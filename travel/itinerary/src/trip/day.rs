@@ -52,7 +52,7 @@ impl DayClock {
 
     /// Minutes since midnight when a clock shows `shown` minutes past it. What is skipped becomes the
     /// moment of the change; what comes twice is the first, or the second when `late`.
-    pub(super) fn elapsed(&self, shown: i32, late: bool) -> i32 {
+    pub fn elapsed(&self, shown: i32, late: bool) -> i32 {
         let Some(ClockChange { at: Minute(at), by }) = self.change else { return shown };
         let twice = by < 0 && (at + by..at).contains(&shown);
         if shown < at && !(twice && late) {

@@ -43,10 +43,7 @@ fn auto_deploy(view: &AutoDeployView, examination: &mut Examination) {
             "compare the ImagePolicy's filterTags and order with the tags that your build pushes"
                 .to_owned()
         }
-        // The policy itself selects something that cannot run; the look did not fail.
-        Reason::LookFailed if view.repository.failure.is_none() => {
-            remedy::of_look(message).to_owned()
-        }
+        Reason::ImageUnusable => remedy::of_look(message).to_owned(),
         Reason::Held => format!("push a newer image, or `mercurious resume {name}`"),
         Reason::WorkloadMissing => {
             "check spec.target: the Deployment must be in the AutoDeploy's own namespace".to_owned()

@@ -55,7 +55,14 @@ fn deploy_goes_to_an_older_or_held_release_even_when_suspended() {
     asked(&mut world, hold(Some(0)));
     let decision = asked(&mut world, deploy(0));
     assert_eq!(decision.reason, Reason::Obeyed);
-    assert_eq!(decision.message, "ada deploys sha-0000000 in place of sha-0000001");
+    // Who asks may not know that it was held, nor why.
+    assert!(
+        decision.message.starts_with(
+            "ada deploys sha-0000000 in place of sha-0000001; sha-0000000 was held by ada"
+        ) && decision.message.ends_with("looks odd: that hold is lifted"),
+        "{}",
+        decision.message
+    );
     let rollout = decision.record.rollout.unwrap();
     assert_eq!(
         (rollout.kind, rollout.trigger, rollout.by),
@@ -87,6 +94,37 @@ fn a_deployed_candidate_holds_nothing() {
     world.settle();
     assert_eq!(world.running(), Some(1));
     assert!(world.record.holds.is_empty());
+}
+
+#[test]
+fn rollback_goes_to_what_was_trusted_without_a_rollout_of_its_own() {
+    let mut world = World::settled();
+    world.suspended = true;
+    world.push(Behaviour::Good);
+    world.set_image(release(1).image());
+    world.settle();
+    world.wait(3600);
+    world.settle();
+    assert_eq!(world.good(), Some(1), "a person set it, and it stayed healthy");
+    world.suspended = false;
+    world.push(Behaviour::Good);
+    world.settle();
+    assert_eq!(world.running(), Some(2));
+    asked(&mut world, Ask::Rollback(None));
+    world.settle();
+    assert_eq!(world.running(), Some(1));
+}
+
+#[test]
+fn the_reason_of_a_hold_is_one_line_and_never_empty() {
+    let reason = |text| match Ask::hold(None, text) {
+        Ask::Hold { reason, .. } => reason,
+        other => panic!("not a hold: {other:?}"),
+    };
+    assert_eq!(reason(Some(" looks\n odd\t")), "looks odd");
+    assert_eq!(reason(Some("\u{1b}[31m")), "\\u{1b}[31m");
+    assert_eq!(reason(Some(" \n")), "held by hand");
+    assert_eq!(reason(None), "held by hand");
 }
 
 #[test]

@@ -284,6 +284,7 @@ impl World {
             desired: want,
             updated,
             available,
+            ready: available,
             total: if updated < want { want + 1 } else { want },
             restarts: u32::from(behaviour == Behaviour::RestartsLater && self.age >= 12),
             deadline_exceeded: false,

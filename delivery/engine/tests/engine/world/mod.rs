@@ -190,6 +190,7 @@ impl Workloads for FakeHome {
             desired: 2,
             updated: if progress >= 2 { 2 } else { 1 },
             available: if ready { 2 } else { 0 },
+            ready: if ready { 2 } else { 0 },
             total: 2,
             restarts: 0,
             deadline_exceeded: false,

@@ -113,7 +113,13 @@ impl Check<'_> {
             let field = format!("{field}.service.name");
             return self.fault(object, &field, format!("there is no Service {name}"), &hint);
         };
-        if service.value.port(&backend.port).is_none() {
+        let port = service.value.port(&backend.port);
+        if port.is_some_and(|port| !port.is_http) {
+            let what = format!("Service {name}'s port {} does not speak HTTP", backend.port);
+            let hint = "remove its appProtocol, or name another port";
+            return self.fault(object, &format!("{field}.service.port"), what, hint);
+        }
+        if port.is_none() {
             let known: Vec<String> = service
                 .value
                 .ports

@@ -58,6 +58,16 @@ impl Check<'_> {
                         self.volume(object, &field, Source::Secret, map);
                     }
                     VolumeSource::EmptyDir(_) => {}
+                    VolumeSource::Claim(claim) => {
+                        let name = ObjectName::new(&deployment.name.namespace, &claim.name);
+                        if !self.manifests.claims.contains_key(&name) {
+                            let add = "add it to the manifests";
+                            let hint = Self::elsewhere(&self.manifests.claims, &name, add);
+                            let what = format!("there is no PersistentVolumeClaim {name}");
+                            let field = format!("{field}.persistentVolumeClaim.claimName");
+                            self.fault(object, &field, what, &hint);
+                        }
+                    }
                 }
             }
             for (index, container) in deployment.template.containers.iter().enumerate() {

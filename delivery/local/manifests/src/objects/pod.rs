@@ -56,6 +56,20 @@ pub enum VolumeSource {
     Secret(MapVolume),
     /// An empty directory that lives as long as the replica.
     EmptyDir(EmptyDirVolume),
+    /// A directory that outlives the replica.
+    Claim(ClaimVolume),
+}
+
+/// A directory that outlives the replica.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimVolume {
+    /// The PersistentVolumeClaim, in the same namespace.
+    #[serde(rename = "claimName")]
+    pub name: String,
+    /// Whether writing is refused.
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 /// The keys of a ConfigMap or Secret as files.
@@ -145,6 +159,7 @@ struct VolumeObject {
     config_map: Option<ConfigMapVolumeObject>,
     secret: Option<SecretVolumeObject>,
     empty_dir: Option<EmptyDirVolume>,
+    persistent_volume_claim: Option<ClaimVolume>,
 }
 
 #[derive(Deserialize)]
@@ -191,6 +206,8 @@ impl From<VolumeObject> for Volume {
                 default_mode: secret.default_mode,
                 optional: secret.optional,
             })
+        } else if let Some(claim) = object.persistent_volume_claim {
+            VolumeSource::Claim(claim)
         } else {
             VolumeSource::EmptyDir(object.empty_dir.unwrap_or_default())
         };

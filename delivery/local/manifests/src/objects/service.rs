@@ -60,7 +60,12 @@ pub struct ServicePort {
     pub target_port: PortRef,
     /// The machine's port, where one is asked for.
     pub node_port: Option<u16>,
+    /// Whether HTTP is spoken there, as where nothing is said; of any other protocol connections are passed on as they are.
+    pub is_http: bool,
 }
+
+/// The values of `appProtocol` that mean HTTP/1.1.
+const HTTP: [&str; 2] = ["http", "kubernetes.io/ws"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +94,7 @@ struct ServicePortObject {
     port: u16,
     target_port: Option<PortRef>,
     node_port: Option<u16>,
+    app_protocol: Option<String>,
 }
 
 impl From<ServiceObject> for Service {
@@ -98,6 +104,9 @@ impl From<ServiceObject> for Service {
             port: port.port,
             target_port: port.target_port.unwrap_or(PortRef::Number(port.port)),
             node_port: port.node_port,
+            is_http: port
+                .app_protocol
+                .is_none_or(|it| HTTP.contains(&it.to_ascii_lowercase().as_str())),
         };
         Self {
             name: object.metadata.object_name(),

@@ -1,5 +1,6 @@
 use super::{
     auto_deploy::AUTO_DEPLOY,
+    claim::PERSISTENT_VOLUME_CLAIM,
     config::{CONFIG_MAP, SECRET},
     deployment::DEPLOYMENT,
     flux::{IMAGE_POLICY, IMAGE_REPOSITORY},
@@ -20,6 +21,7 @@ pub(crate) enum Kind {
     Ingress,
     ConfigMap,
     Secret,
+    PersistentVolumeClaim,
     ImageRepository,
     ImagePolicy,
     AutoDeploy,
@@ -44,6 +46,7 @@ const KINDS: &[(Kind, &str, &[&str])] = &[
     (Kind::Ingress, "Ingress", &["networking.k8s.io/v1"]),
     (Kind::ConfigMap, "ConfigMap", &["v1"]),
     (Kind::Secret, "Secret", &["v1"]),
+    (Kind::PersistentVolumeClaim, "PersistentVolumeClaim", &["v1"]),
     (Kind::ImageRepository, "ImageRepository", FLUX),
     (Kind::ImagePolicy, "ImagePolicy", FLUX),
     (Kind::AutoDeploy, "AutoDeploy", &["mercurious.dev/v1alpha1"]),
@@ -61,12 +64,12 @@ const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("HorizontalPodAutoscaler", "set `spec.replicas` of the Deployment"),
     ("Job", "run it by hand, or at the program's start"),
     ("Kustomization", "give what `kubectl kustomize` prints"),
-    ("PersistentVolumeClaim", "let the program keep its data in a store of its own"),
+    ("PersistentVolume", "remove it: a PersistentVolumeClaim is a directory here"),
     ("Pod", "write a Deployment with one replica"),
     ("PodDisruptionBudget", "remove it: there is one machine"),
     ("ReplicaSet", "write a Deployment"),
     ("ServiceAccount", "remove it: there is no Kubernetes API for a program to talk to"),
-    ("StatefulSet", "write a Deployment whose program keeps its data in a store of its own"),
+    ("StatefulSet", "write a Deployment with one replica and a PersistentVolumeClaim"),
 ];
 
 impl Kind {
@@ -78,6 +81,7 @@ impl Kind {
             Self::Ingress => &INGRESS,
             Self::ConfigMap => &CONFIG_MAP,
             Self::Secret => &SECRET,
+            Self::PersistentVolumeClaim => &PERSISTENT_VOLUME_CLAIM,
             Self::ImageRepository => &IMAGE_REPOSITORY,
             Self::ImagePolicy => &IMAGE_POLICY,
             Self::AutoDeploy => &AUTO_DEPLOY,

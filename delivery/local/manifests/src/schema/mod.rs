@@ -5,6 +5,7 @@
 //! checks values before they are converted, and is printed as documentation.
 
 mod auto_deploy;
+mod claim;
 mod config;
 mod container;
 mod deployment;

@@ -116,10 +116,15 @@ static SECURITY: Shape = Shape::new(
     ],
 );
 
-const NOT_KEPT: &str = "no storage outlives a replica";
-const USE_STORE: &str = "let the program keep its data in a store of its own";
+const NOT_DRIVEN: &str = "no driver makes storage";
+const USE_CLAIM: &str = "use a persistentVolumeClaim";
 const ONE_SOURCE: &str = "a volume has one source";
-const ONE_BY_ONE: &str = "mount a configMap, a secret or an emptyDir";
+const ONE_BY_ONE: &str = "mount a configMap, a secret, an emptyDir or a persistentVolumeClaim";
+
+static CLAIM_VOLUME: Shape = Shape::new(
+    "a volume from a PersistentVolumeClaim",
+    &[required("claimName", NAME), optional("readOnly", Leaf::Boolean)],
+);
 
 static VOLUME: Shape = Shape::new(
     "a volume",
@@ -128,12 +133,12 @@ static VOLUME: Shape = Shape::new(
         optional("configMap", Leaf::Object(&CONFIG_MAP_VOLUME)),
         optional("secret", Leaf::Object(&SECRET_VOLUME)),
         optional("emptyDir", Leaf::Object(&EMPTY_DIR)),
-        refused("persistentVolumeClaim", NOT_KEPT, USE_STORE),
-        refused("ephemeral", NOT_KEPT, "use an emptyDir"),
+        optional("persistentVolumeClaim", Leaf::Object(&CLAIM_VOLUME)),
+        refused("ephemeral", NOT_DRIVEN, "use an emptyDir, or a persistentVolumeClaim"),
         refused(
             "hostPath",
             "a replica has the image's files and what is mounted from the manifests",
-            "pass the path in a variable",
+            USE_CLAIM,
         ),
         refused("projected", ONE_SOURCE, "mount each source as a volume of its own"),
         refused(
@@ -142,7 +147,7 @@ static VOLUME: Shape = Shape::new(
             "use `env` with `valueFrom.fieldRef`",
         ),
         refused("image", "no image is mounted", "copy its files into the program's own image"),
-        refused("csi", NOT_KEPT, USE_STORE),
+        refused("csi", NOT_DRIVEN, USE_CLAIM),
         refused("nfs", "nothing is mounted from elsewhere", ONE_BY_ONE),
         refused("iscsi", "nothing is mounted from elsewhere", ONE_BY_ONE),
         refused("fc", "nothing is mounted from elsewhere", ONE_BY_ONE),
@@ -150,7 +155,7 @@ static VOLUME: Shape = Shape::new(
         refused("gitRepo", "nothing is fetched into a volume", ONE_BY_ONE),
     ],
 )
-.choosing(&[exactly_one(&["configMap", "secret", "emptyDir"])]);
+.choosing(&[exactly_one(&["configMap", "secret", "emptyDir", "persistentVolumeClaim"])]);
 
 static CONFIG_MAP_VOLUME: Shape = Shape::new(
     "a configMap volume",

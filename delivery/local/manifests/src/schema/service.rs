@@ -53,6 +53,6 @@ static PORT: Shape = Shape::new(
         optional("targetPort", Leaf::Port),
         optional("nodePort", PORT_NUMBER),
         only("protocol", &["TCP"], "the front proxy speaks TCP"),
-        ignored("appProtocol", "it is a hint"),
+        optional("appProtocol", Leaf::Text),
     ],
 );

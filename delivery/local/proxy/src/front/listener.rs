@@ -13,19 +13,28 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::connection::serve;
+use super::{connection::serve, passing::pass};
 use crate::{
-    ProxySettings,
+    Pool, ProxySettings,
     forward::{Activity, Client, Target},
 };
 
 /// How long accepting rests when the system has no room, as when the process has no file descriptor left.
 const REST: Duration = Duration::from_millis(50);
 
+/// What is done with the connections to a port.
+#[derive(Clone, Debug)]
+pub(super) enum Accepts {
+    /// Their requests are answered.
+    Requests(Target),
+    /// They are passed on as they are.
+    Connections(Pool),
+}
+
 /// An open port.
 pub(super) struct Listening {
     pub(super) own: SocketAddr,
-    pub(super) target: Target,
+    pub(super) accepts: Accepts,
     pub(super) settings: Arc<ProxySettings>,
     /// Cancelled when the port is to close.
     pub(super) stop: CancellationToken,
@@ -43,16 +52,26 @@ pub(super) struct Listening {
 pub(super) async fn accept(listener: TcpListener, listening: Listening) {
     while let Some((stream, address, place)) = next(&listener, &listening).await {
         let activity = Activity::new(place, listening.connections.token());
-        let client = Client {
-            address,
-            own: listening.own,
-            target: listening.target.clone(),
-            activity,
-            refused: Arc::clone(&listening.refused),
-        };
         let settings = Arc::clone(&listening.settings);
         let (tasks, stop, cut) =
             (listening.tasks.clone(), listening.stop.clone(), listening.cut.clone());
+        let target = match &listening.accepts {
+            Accepts::Requests(target) => target.clone(),
+            Accepts::Connections(pool) => {
+                let pool = pool.clone();
+                listening.tasks.spawn("proxy.passed_connection", async move {
+                    pass(stream, &pool, &settings, &cut, activity).await;
+                });
+                continue;
+            }
+        };
+        let client = Client {
+            address,
+            own: listening.own,
+            target,
+            activity,
+            refused: Arc::clone(&listening.refused),
+        };
         listening.tasks.spawn("proxy.client_connection", async move {
             serve(stream, client, &settings, tasks, &stop, &cut).await;
         });

@@ -2,6 +2,7 @@
 
 mod connection;
 mod listener;
+mod passing;
 mod proxy;
 
 pub use proxy::{FrontProxy, FrontSnapshot, ListenError};

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::listener::{Listening, accept};
+use super::listener::{Accepts, Listening, accept};
 use crate::{
     Pool, PoolName, PoolSnapshot, ProxySettings, Routes, forward::Target, pool::Surroundings,
     routes::RouteTable,
@@ -111,14 +111,24 @@ impl FrontProxy {
         pool: PoolName,
     ) -> Result<SocketAddr, ListenError> {
         let target = Target::Pool(self.pool(pool));
-        self.listen(address, target)
+        self.listen(address, Accepts::Requests(target))
+    }
+
+    /// Opens a port whose connections all go to one pool, each as it is to one instance: for protocols other than HTTP.
+    /// A drain does not wait for them. Port 0 is any free one; the answer says which. To be called within a tokio runtime.
+    pub fn listen_connections(
+        &self,
+        address: SocketAddr,
+        pool: PoolName,
+    ) -> Result<SocketAddr, ListenError> {
+        self.listen(address, Accepts::Connections(self.pool(pool)))
     }
 
     /// Opens a port whose requests go where [`FrontProxy::set_routes`] says. Port 0 is any free one; the answer says which.
     /// To be called within a tokio runtime.
     pub fn listen_hosts(&self, address: SocketAddr) -> Result<SocketAddr, ListenError> {
         let target = Target::Hosts(Arc::clone(&self.shared.routes));
-        self.listen(address, target)
+        self.listen(address, Accepts::Requests(target))
     }
 
     /// Closes a port: its connections end after what they have in flight, within [`ProxySettings::stop_deadline`]. Resolves
@@ -161,7 +171,7 @@ impl FrontProxy {
         self.shared.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listen(&self, address: SocketAddr, target: Target) -> Result<SocketAddr, ListenError> {
+    fn listen(&self, address: SocketAddr, accepts: Accepts) -> Result<SocketAddr, ListenError> {
         let failed = |source| ListenError { address, source };
         let listener = bind(address).map_err(failed)?;
         let own = listener.local_addr().map_err(failed)?;
@@ -171,7 +181,7 @@ impl FrontProxy {
         self.ports().insert(own, Port { stop: stop.clone(), closed: closed.clone() });
         let listening = Listening {
             own,
-            target,
+            accepts,
             settings,
             stop,
             closed,

@@ -106,7 +106,11 @@ impl Endpoint {
         refusals.rest_until = Some(Instant::now() + rest);
     }
 
-    pub(super) fn accepted(&self) {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn accepted(&self) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         *refusals = Refusals::default();
     }

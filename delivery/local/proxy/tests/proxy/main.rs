@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what stands around the tests is test code too")]
 
 mod drains;
+mod passing;
 mod protocol;
 mod retries;
 mod routing;

@@ -98,9 +98,16 @@ fn bubblewrap(
     let place_of = |path: &str| Ok(Path::new("/").join(root.resolve(inside(path)?).map_err(io)?));
     command.arg("--bind").arg(root_of(&spec.directory)).arg("/");
     command.args(["--proc", "/proc"]);
-    devices(command, &spec.network);
+    let Identity { user, group, asked, .. } = spec.identity;
+    let somebody = user != 0 || group != 0;
+    let root_here = nix::unistd::geteuid().is_root();
+    devices(command, spec.network == ReplicaNetwork::Shared && root_here && !somebody);
     for path in &spec.scratch {
         command.args(["--perms", "0777", "--tmpfs"]).arg(place_of(path)?);
+    }
+    for directory in &spec.directories {
+        let bind = if directory.read_only { "--ro-bind" } else { "--bind" };
+        command.arg(bind).arg(&directory.source).arg(place_of(&directory.path)?);
     }
     for file in MACHINE_FILES {
         let machine = Path::new("/").join(file);
@@ -124,9 +131,6 @@ fn bubblewrap(
         command.arg("--unshare-net");
     }
     command.args(["--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
-    let Identity { user, group, asked, .. } = spec.identity;
-    let somebody = user != 0 || group != 0;
-    let root_here = nix::unistd::geteuid().is_root();
     if somebody || (asked && !root_here) {
         command.args(["--unshare-user", "--uid", &user.to_string(), "--gid", &group.to_string()]);
     }
@@ -138,10 +142,11 @@ fn bubblewrap(
     Ok(())
 }
 
-/// For pseudo-terminals bubblewrap starts the program in a second user namespace, made while the relay is on its way
-/// into the first, which is the one that owns the network: a replica with a network of its own has none.
-fn devices(command: &mut Command, network: &ReplicaNetwork) {
-    if *network == ReplicaNetwork::Shared {
+/// For pseudo-terminals in a user namespace bubblewrap starts the program in a second one, below that which owns all
+/// others of its namespaces: nobody could enter these after it, as a command beside the program must, or the relay of a
+/// private network. So only where there is no user namespace are there pseudo-terminals.
+fn devices(command: &mut Command, terminals: bool) {
+    if terminals {
         command.args(["--dev", "/dev"]);
         return;
     }

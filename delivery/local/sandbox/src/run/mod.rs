@@ -41,4 +41,4 @@ pub use orphans::reap_orphans;
 pub use replica::Replica;
 pub use root_fs::Roots;
 pub use runner::Runner;
-pub use spec::{Exit, MountedFile, ReplicaNetwork, ReplicaSpec, StartError};
+pub use spec::{Exit, MountedDirectory, MountedFile, ReplicaNetwork, ReplicaSpec, StartError};

@@ -15,6 +15,17 @@ pub struct MountedFile {
     pub mode: u32,
 }
 
+/// A directory of the machine that is put into a replica, in a sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountedDirectory {
+    /// Where in the container: absolute.
+    pub path: String,
+    /// The directory on the machine.
+    pub source: PathBuf,
+    /// Whether writing is refused.
+    pub read_only: bool,
+}
+
 /// Which network a replica is on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ReplicaNetwork {
@@ -45,6 +56,8 @@ pub struct ReplicaSpec {
     pub workdir: String,
     /// Files over those of the image.
     pub files: Vec<MountedFile>,
+    /// Directories of the machine over those of the image.
+    pub directories: Vec<MountedDirectory>,
     /// Directories that it may write to, in the container; empty at the start.
     pub scratch: Vec<String>,
     /// Whether it may write nowhere but there.

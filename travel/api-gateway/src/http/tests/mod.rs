@@ -1,0 +1,5 @@
+mod accepting;
+mod edges;
+mod lives;
+mod service;
+mod streams;

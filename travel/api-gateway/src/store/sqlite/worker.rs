@@ -1,0 +1,174 @@
+//! Threads that own a connection each.
+
+use std::{thread, time::Duration};
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use crate::store::StoreError;
+
+/// How many pieces of work may wait.
+const QUEUE: usize = 4096;
+/// How many pieces of work go into one transaction at most.
+const GROUP: usize = 512;
+/// How long whoever asks waits.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// A piece of work for a connection.
+trait Work: Send {
+    /// Does it, in a savepoint that is rolled back where it fails.
+    fn run(&mut self, connection: &Connection);
+    /// Tells whoever asked, once the transaction has ended.
+    fn answer(self: Box<Self>, committed: Result<(), String>);
+}
+
+struct Asked<T, F> {
+    work: Option<F>,
+    result: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+    savepoint: bool,
+}
+
+impl<T, F> Work for Asked<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, connection: &Connection) {
+        let Some(work) = self.work.take() else { return };
+        if self.answer.is_closed() {
+            return;
+        }
+        if !self.savepoint {
+            self.result = Some(work(connection));
+            return;
+        }
+        let run = || {
+            connection.execute_batch("SAVEPOINT work").map_err(failure)?;
+            let result = work(connection);
+            let end = match result {
+                Ok(_) => "RELEASE work",
+                Err(_) => "ROLLBACK TO work; RELEASE work",
+            };
+            connection.execute_batch(end).map_err(failure)?;
+            result
+        };
+        self.result = Some(run());
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), String>) {
+        let result = match (committed, self.result) {
+            (Ok(()), Some(result)) => result,
+            (Err(detail), _) => Err(StoreError::Unavailable { store: "SQLite", detail }),
+            (Ok(()), None) => Err(gone()),
+        };
+        // Whoever asked may have given up.
+        let _ = self.answer.send(result);
+    }
+}
+
+/// A thread with a connection, to which work can be given.
+#[derive(Debug, Clone)]
+pub(super) struct Worker {
+    queue: mpsc::Sender<Box<dyn Work>>,
+    writes: bool,
+}
+
+impl Worker {
+    /// Starts a thread. A writing one joins what waits into transactions.
+    pub(super) fn start(connection: Connection, writes: bool) -> Result<Self, StoreError> {
+        let (queue, mut asked) = mpsc::channel::<Box<dyn Work>>(QUEUE);
+        let name = if writes { "sqlite-write" } else { "sqlite-read" };
+        thread::Builder::new()
+            .name(name.to_owned())
+            .stack_size(512 * 1024)
+            .spawn(move || {
+                while let Some(first) = asked.blocking_recv() {
+                    if writes {
+                        together(&connection, first, &mut asked);
+                    } else {
+                        alone(&connection, first);
+                    }
+                }
+            })
+            .map_err(|error| StoreError::Unavailable {
+                store: "SQLite",
+                detail: format!("no thread for it: {error}"),
+            })?;
+        Ok(Self { queue, writes })
+    }
+
+    /// Has something done.
+    pub(super) async fn ask<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let asked = Asked { work: Some(work), result: None, answer, savepoint: self.writes };
+        let asking = async {
+            self.queue.send(Box::new(asked)).await.map_err(|_| gone())?;
+            answered.await.map_err(|_| gone())?
+        };
+        timeout(PATIENCE, asking).await.unwrap_or_else(|_| {
+            let detail = format!("no answer within {} s", PATIENCE.as_secs());
+            Err(StoreError::Unavailable { store: "SQLite", detail })
+        })
+    }
+}
+
+fn alone(connection: &Connection, mut work: Box<dyn Work>) {
+    work.run(connection);
+    work.answer(Ok(()));
+}
+
+fn together(
+    connection: &Connection,
+    first: Box<dyn Work>,
+    asked: &mut mpsc::Receiver<Box<dyn Work>>,
+) {
+    let mut group = vec![first];
+    while group.len() < GROUP
+        && let Ok(next) = asked.try_recv()
+    {
+        group.push(next);
+    }
+    let mut run = || {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        for work in &mut group {
+            work.run(connection);
+        }
+        connection.execute_batch("COMMIT")
+    };
+    let committed = run().map_err(|error: rusqlite::Error| error.to_string());
+    if committed.is_err() && !connection.is_autocommit() {
+        // What cannot be rolled back either shows when the next transaction begins.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    for work in group {
+        work.answer(committed.clone());
+    }
+}
+
+fn gone() -> StoreError {
+    let detail = "its thread has ended".to_owned();
+    StoreError::Unavailable { store: "SQLite", detail }
+}
+
+/// What SQLite says, as the store's error.
+pub(super) fn failure(error: rusqlite::Error) -> StoreError {
+    let detail = error.to_string();
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::NotADatabase
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::CannotOpen,
+        ) => StoreError::Refused { store: "SQLite", detail },
+        _ => StoreError::Unavailable { store: "SQLite", detail },
+    }
+}
