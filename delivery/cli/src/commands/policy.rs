@@ -39,7 +39,8 @@ pub(crate) fn run(args: &PolicyArgs, globals: &Globals) -> anyhow::Result<()> {
     // Blank lines at the end are no tags; one between others is, and not a valid one.
     let tags: Vec<String> =
         text.trim_end_matches(['\n', '\r']).lines().map(str::to_owned).collect();
-    let selection = policy.select_as_given(&tags).map_err(|error| Failure::usage(error.to_string()))?;
+    let selection =
+        policy.select_as_given(&tags).map_err(|error| Failure::usage(error.to_string()))?;
     if globals.output == Output::Json {
         return print_json(&selection);
     }

@@ -49,7 +49,7 @@ impl Controller {
         let mut command = Command::from(scene.engine.command());
         command
             .args(["controller", "--log", "info", "--listen", "127.0.0.1:0"])
-            .args(["--lease-namespace", first, "--lease-seconds", "5"])
+            .args(["--lease-namespace", first, "--lease-seconds", "10"])
             .args(flags)
             .arg("--kubeconfig")
             .arg(kubeconfig);
