@@ -329,7 +329,8 @@ impl Steering {
             }
             Change::Deployments { namespace, named } => {
                 self.parts.workloads.keep_only(namespace.as_deref(), &named);
-                false
+                // It may have been the last list that was waited for.
+                true
             }
             Change::None => false,
         }

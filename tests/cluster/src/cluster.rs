@@ -43,7 +43,7 @@ pub struct Cluster {
 pub struct Unavailable(pub String);
 
 /// The first start builds the parts.
-const PATIENCE: Duration = Duration::from_mins(60);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 impl Cluster {
     /// Whether one can be had here at all.

@@ -35,10 +35,10 @@ pub(crate) fn write(place: &Place, subnet: Subnet) -> anyhow::Result<()> {
     let (node, first) = (subnet.node().to_string(), subnet.first_service().to_string());
     let kubernetes = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"];
     let names = [&["127.0.0.1", &node, &first], kubernetes.as_slice()].concat();
-    sign(place, &issuer, "apiserver", self::params("kube-apiserver", "", &names))?;
-    sign(place, &issuer, "kubelet-client", self::params("apiserver", "system:masters", &[]))?;
+    sign(place, &issuer, "apiserver", &self::params("kube-apiserver", "", &names))?;
+    sign(place, &issuer, "kubelet-client", &self::params("apiserver", "system:masters", &[]))?;
     let kubelet = self::params("system:node:node", "system:nodes", &[NODE, &node]);
-    sign(place, &issuer, "kubelet", kubelet)?;
+    sign(place, &issuer, "kubelet", &kubelet)?;
 
     let accounts = KeyPair::generate()?;
     place.write("pki/accounts.key", &accounts.serialize_pem())?;
@@ -78,7 +78,7 @@ fn sign(
     place: &Place,
     issuer: &Issuer<'_, KeyPair>,
     file: &str,
-    params: CertificateParams,
+    params: &CertificateParams,
 ) -> anyhow::Result<()> {
     let key = KeyPair::generate()?;
     let certificate =

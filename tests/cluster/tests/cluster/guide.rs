@@ -7,7 +7,7 @@ use mercurious_trials::{Chance, Image};
 
 use crate::{
     example::answers,
-    install::{deploy, ground},
+    install::deploy,
     stage::{Scene, tests},
 };
 
@@ -35,7 +35,6 @@ async fn the_guides_platform_deploys_the_hash_pushed_last_by_its_cron_job(
     let program = "team-mercurious/mercurious";
     images.publish(&scene.program, scene.engine.path(), program, &["--tag", "0.1.0"]).await?;
 
-    ground(&kubectl).await?;
     let app = Namespace::existing(cluster, "app");
     secrets(&scene).await?;
     // The scheduled runs stay away while this test makes its own.

@@ -41,7 +41,6 @@ async fn the_api_server_takes_every_manifest_and_no_pod_violates_the_restricted_
     scene: Scene,
 ) -> anyhow::Result<()> {
     let kubectl = scene.cluster().kubectl();
-    ground(&kubectl).await?;
     for build in ["mercurious/controller", "mercurious/cronjob", "guide"] {
         let manifests = kubectl.line(&format!("kustomize {}", deploy(build).display())).await?;
         let arguments =
@@ -57,7 +56,6 @@ async fn the_accounts_may_do_what_the_snapshot_says_and_nothing_else(
     scene: Scene,
 ) -> anyhow::Result<()> {
     let kubectl = scene.cluster().kubectl();
-    ground(&kubectl).await?;
     let mut all = String::new();
     for (flavour, account) in FLAVOURS {
         let access = deploy("mercurious/access").display().to_string();

@@ -58,7 +58,7 @@ async fn a_release_that_is_never_ready_is_taken_back_while_the_old_one_serves(
 
 /// It serves, and says that it is something else.
 async fn a_release_that_fails_its_check_is_taken_back(scene: Scene) -> anyhow::Result<()> {
-    const CHECKS: &str = "[{ name: own, http: { url: 'URLcheck', status: 200 } }]";
+    const CHECKS: &str = "[{ name: own, period: 1s, http: { url: 'URLcheck', status: 200 } }]";
     let steered = Steered::checked(&scene, "check", Image::good(1), CHECKS).await?;
     let bad = Image::good(2).with("EXAMPLE_FAILING_CHECK", "true");
     let load = start_load(&steered).await?;

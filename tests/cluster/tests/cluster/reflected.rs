@@ -9,7 +9,6 @@ use tokio::process::Command;
 
 use crate::{
     controlled::Controller,
-    install::ground,
     stage::{Scene, tests},
 };
 
@@ -74,7 +73,6 @@ const HASHES: &str = "  policy: { alphabetical: { order: desc } }
 async fn image_objects_say_what_flux_would_say_and_both_annotations_ask_for_a_look(
     scene: Scene,
 ) -> anyhow::Result<()> {
-    ground(&scene.cluster().kubectl()).await?;
     let namespace = scene.namespace("reflected").await?;
     let path = format!("{}/web", namespace.name());
     let images = scene.cluster().images();
@@ -203,7 +201,6 @@ async fn image_objects_say_what_flux_would_say_and_both_annotations_ask_for_a_lo
 async fn a_repository_lets_in_namespaces_by_their_labels_and_no_others(
     scene: Scene,
 ) -> anyhow::Result<()> {
-    ground(&scene.cluster().kubectl()).await?;
     let (own, other) = (scene.namespace("lets-in").await?, scene.namespace("let-in").await?);
     let path = format!("{}/web", own.name());
     let images = scene.cluster().images();
@@ -233,7 +230,6 @@ async fn a_repository_lets_in_namespaces_by_their_labels_and_no_others(
 }
 
 async fn while_flux_is_at_work_its_objects_are_left_alone(scene: Scene) -> anyhow::Result<()> {
-    ground(&scene.cluster().kubectl()).await?;
     let namespace = scene.namespace("flux").await?;
     let path = format!("{}/web", namespace.name());
     let images = scene.cluster().images();

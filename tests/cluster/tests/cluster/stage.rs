@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use libtest_mimic::Failed;
 use mercurious_cluster::{Cluster, Namespace};
 use mercurious_trials::Program;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 
 /// A test by its name: a sentence with underscores.
 pub(crate) type Test = (&'static str, fn(Scene) -> Play);
@@ -30,7 +30,11 @@ pub(crate) use tests;
 
 /// What all tests share; the cluster starts with the first that runs.
 #[derive(Clone, Default)]
-pub(crate) struct Stage(Arc<OnceCell<Cluster>>);
+pub(crate) struct Stage {
+    cluster: Arc<OnceCell<Cluster>>,
+    /// Held by each test; alone by one that breaks the cluster for all.
+    quiet: Arc<RwLock<()>>,
+}
 
 /// What one test works with. Its namespaces are shown when it fails, and removed when it does not.
 #[derive(Clone)]
@@ -49,6 +53,12 @@ impl Stage {
         name: &'static str,
         test: fn(Scene) -> Play,
     ) -> Result<(), Failed> {
+        let quiet = Arc::clone(&self.quiet);
+        let _alone = if crate::killed::ALONE.contains(&name) {
+            (None, Some(quiet.write_owned().await))
+        } else {
+            (Some(quiet.read_owned().await), None)
+        };
         self.cluster().await.map_err(|error| format!("{error:#}"))?;
         let scene = Scene {
             stage: self,
@@ -82,11 +92,13 @@ impl Stage {
     }
 
     async fn cluster(&self) -> anyhow::Result<&Cluster> {
-        self.0
+        self.cluster
             .get_or_try_init(async || {
                 let begin = Instant::now();
                 let cluster =
                     Cluster::get(Path::new(env!("CARGO_BIN_EXE_mercurious-cluster"))).await?;
+                // Any test may be the first, or the only one.
+                crate::install::ground(&cluster.kubectl()).await?;
                 eprintln!("cluster ready after {:.1} s", begin.elapsed().as_secs_f64());
                 Ok(cluster)
             })
@@ -95,7 +107,7 @@ impl Stage {
 
     /// Takes the cluster down.
     pub(crate) async fn end(self) -> anyhow::Result<()> {
-        let cluster = Arc::try_unwrap(self.0).ok().and_then(OnceCell::into_inner);
+        let cluster = Arc::try_unwrap(self.cluster).ok().and_then(OnceCell::into_inner);
         let Some(cluster) = cluster else { return Ok(()) };
         let facts = cluster.facts().clone();
         cluster.end().await?;
@@ -109,7 +121,7 @@ impl Stage {
 
 impl Scene {
     pub(crate) fn cluster(&self) -> &Cluster {
-        self.stage.0.get().expect("a test runs after the start")
+        self.stage.cluster.get().expect("a test runs after the start")
     }
 
     pub(crate) async fn namespace(&self, stem: &str) -> anyhow::Result<Namespace> {
