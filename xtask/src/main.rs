@@ -57,10 +57,6 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// The workers' programs are built with their broker; the test of the whole chain starts them.
-const SERVICES: [&str; 2] =
-    ["--features", "mercurious-enrichment/kafka,mercurious-generation/kafka"];
-
 /// Runs cargo in the workspace and passes on what it says.
 pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     let status = Command::new(cargo_program())

@@ -169,13 +169,13 @@ impl Reading {
 }
 
 /// One open stream.
-struct Open {
+pub(super) struct Open {
     streams: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
 }
 
 impl Open {
-    fn new(app: &App) -> Option<Self> {
+    pub(super) fn new(app: &App) -> Option<Self> {
         let most = app.settings.streams;
         let open = |open: usize| (open < most).then_some(open + 1);
         app.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, open).ok()?;

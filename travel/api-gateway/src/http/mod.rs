@@ -11,6 +11,7 @@ mod idempotency;
 mod jobs;
 mod openapi;
 mod path;
+mod prefer;
 mod probes;
 mod problem;
 mod serve;

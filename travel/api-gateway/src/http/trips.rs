@@ -14,7 +14,7 @@ use mercurious_contracts::{
 };
 use mercurious_messaging::{TraceContext, header::TRACEPARENT};
 
-use super::{App, Fault, body, idempotency, jobs::id, path::Named};
+use super::{App, Fault, body, idempotency, jobs::id, path::Named, prefer};
 use crate::{
     edit::{self, Edits},
     export::Format,
@@ -27,11 +27,16 @@ use crate::{
     post,
     path = "/v1/trips",
     tag = "trips",
-    params(("idempotency-key" = Option<String>, Header, description = "the same key and the same request within a day: the same job")),
+    params(
+        ("idempotency-key" = Option<String>, Header, description = "the same key and the same request within a day: the same job"),
+        ("prefer" = Option<String>, Header, description = "wait=SECONDS, 60 at most: the answer comes once the trip is made or the time is up"),
+    ),
     request_body = TripRequest,
     responses(
         (status = 202, description = "accepted: it is stored and will be worked on", body = Accepted,
             headers(("location" = String, description = "where to ask how it is"))),
+        (status = 303, description = "it was waited for, and the job has ended: Location is the job with the trip", body = Accepted,
+            headers(("location" = String, description = "the job"))),
         (status = 400, description = "the body is no JSON, or the key cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "the body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "a request with this key is being accepted", body = Problem, content_type = "application/problem+json"),
@@ -68,8 +73,19 @@ pub(super) async fn create(
         events_url: format!("{status_url}/events"),
         status_url: status_url.clone(),
     };
-    let mut response = (StatusCode::ACCEPTED, Json(accepted)).into_response();
+    let wait = prefer::wait(&headers);
+    let ended = match wait {
+        // It is accepted, whatever becomes of the waiting.
+        Some(patience) => prefer::ended(&app, job, patience).await.unwrap_or(false),
+        None => false,
+    };
+    let status = if ended { StatusCode::SEE_OTHER } else { StatusCode::ACCEPTED };
+    let mut response = (status, Json(accepted)).into_response();
     let headers = response.headers_mut();
+    if wait.is_some() {
+        let applied = HeaderValue::from_static("wait");
+        headers.insert(HeaderName::from_static("preference-applied"), applied);
+    }
     if let Ok(location) = HeaderValue::from_str(&status_url) {
         headers.insert(header::LOCATION, location);
     }
