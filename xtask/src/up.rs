@@ -164,11 +164,10 @@ impl Program {
         })?;
         let commit = commit();
         for service in SERVICES {
-            let mut publish = self.command(&["publish", "--quiet", "--binary"]);
-            publish.arg(built.join(service)).args(["--repository"]);
-            publish.arg(format!("{}/travel/{service}", up.registry_listen));
-            publish.args(["--commit", &commit]);
-            // A worker takes its settings by the environment; the ports are those of its manifest.
+            let mut publish = self.command(&["publish", "--quiet", "--commit", &commit]);
+            publish.arg("--binary").arg(built.join(service));
+            publish.arg("--repository").arg(format!("{}/travel/{service}", up.registry_listen));
+            publish.stdout(Stdio::null()).stderr(Stdio::inherit());
             ensure!(publish.status()?.success(), "the image of {service} could not be pushed");
         }
         let url = format!("http://{}", up.listen);
