@@ -137,7 +137,7 @@ mod tests {
         };
         assert!(read(&[("address", "http://proxy.lan:3128")]).unwrap().proxy.is_some());
         assert_eq!(read(&[("username", "u")]).unwrap_err(), WiringError::NoAddress);
-        let odd = read(&[("address", "ftp://u:word@proxy.lan")]).unwrap_err();
+        let odd = read(&[("address", "ftp://u:word@proxy.test")]).unwrap_err();
         assert!(!odd.to_string().contains("word"), "{odd}");
     }
 }

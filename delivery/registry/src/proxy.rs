@@ -76,7 +76,7 @@ mod tests {
             assert_eq!(ForwardProxy::new(bad, None).unwrap_err(), why, "{bad}");
         }
         let login = Some(("name".to_owned(), "word".to_owned()));
-        let shown = format!("{:?}", ForwardProxy::new("http://u:pass@proxy.lan", login).unwrap());
-        assert_eq!(shown, "ForwardProxy(proxy.lan)");
+        let shown = format!("{:?}", ForwardProxy::new("http://u:pass@proxy.test", login).unwrap());
+        assert_eq!(shown, "ForwardProxy(proxy.test)");
     }
 }
