@@ -84,7 +84,7 @@ impl EngineHandle {
         begun.iter().all(|release| release.digest == begun[0].digest).then_some(())?;
         // A tag that moves tells less than one made for the commit.
         begun.sort_by_key(|release| {
-            let tag = release.tag.as_ref().map(|tag| tag.as_str());
+            let tag = release.tag.as_ref().map(Tag::as_str);
             tag.is_none_or(|tag| !tag.starts_with("sha-"))
         });
         begun.first().map(|release| (*release).clone())

@@ -362,9 +362,10 @@ pub async fn run_pass(
     // What Flux keeps is none of our business: then nothing need be listed for it.
     let unlisted: Vec<ObjectName> =
         reflector.unlisted().into_iter().filter(|name| shown.contains(name)).collect();
-    let unlisted = match unlisted.is_empty() || reflector.flux().await == Flux::Absent {
-        true => unlisted,
-        false => Vec::new(),
+    let unlisted = if unlisted.is_empty() || reflector.flux().await == Flux::Absent {
+        unlisted
+    } else {
+        Vec::new()
     };
     let suspended: BTreeSet<ObjectName> = wishes
         .repositories

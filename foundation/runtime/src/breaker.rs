@@ -54,7 +54,7 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    const LIMIT: BreakerLimit = BreakerLimit { failures: 3, rest: Duration::from_secs(60) };
+    const LIMIT: BreakerLimit = BreakerLimit { failures: 3, rest: Duration::from_mins(1) };
 
     #[tokio::test(start_paused = true)]
     async fn after_its_rest_one_question_goes_through_and_decides() {
@@ -64,7 +64,7 @@ mod tests {
             breaker.failed(start, LIMIT);
         }
         assert!(!breaker.lets_through(start, LIMIT));
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         assert!(breaker.lets_through(later, LIMIT));
         assert!(!breaker.lets_through(later, LIMIT), "only one");
         breaker.succeeded();

@@ -54,28 +54,24 @@ impl World {
         self.repositories.retain(|name, _| objects.image_repositories.contains_key(name));
         for (name, found) in &objects.image_repositories {
             let place = wishes.repositories.get(name).map(|wish| wish.place.clone());
-            match self.repositories.get_mut(name) {
-                Some(known) => {
-                    known.place = place;
-                    renew(&mut known.found, found);
-                }
-                None => {
-                    // A request that was answered before this life began is not answered again.
-                    let told = found.status.last_handled_reconcile_at.clone();
-                    let answered = found.asked.clone().filter(|_| told == found.requested_at);
-                    let entry = Repository { found: found.clone(), place, answered };
-                    self.repositories.insert(name.clone(), entry);
-                }
+            if let Some(known) = self.repositories.get_mut(name) {
+                known.place = place;
+                renew(&mut known.found, found);
+            } else {
+                // A request that was answered before this life began is not answered again.
+                let told = found.status.last_handled_reconcile_at.clone();
+                let answered = found.asked.clone().filter(|_| told == found.requested_at);
+                let entry = Repository { found: found.clone(), place, answered };
+                self.repositories.insert(name.clone(), entry);
             }
         }
         self.policies.retain(|name, _| objects.image_policies.contains_key(name));
         for (name, found) in &objects.image_policies {
-            match self.policies.get_mut(name) {
-                Some(known) => renew(&mut known.found, found),
-                None => {
-                    let entry = PolicyEntry { found: found.clone(), digest_asked: None };
-                    self.policies.insert(name.clone(), entry);
-                }
+            if let Some(known) = self.policies.get_mut(name) {
+                renew(&mut known.found, found)
+            } else {
+                let entry = PolicyEntry { found: found.clone(), digest_asked: None };
+                self.policies.insert(name.clone(), entry);
             }
         }
     }

@@ -96,7 +96,7 @@ impl Mounts {
             let mode = item.and_then(|item| item.mode).unwrap_or(map.default_mode);
             match &mount.sub_path {
                 Some(wanted) if *wanted == path => {
-                    self.files.push(MountedFile { path: mount.mount_path.clone(), contents, mode })
+                    self.files.push(MountedFile { path: mount.mount_path.clone(), contents, mode });
                 }
                 Some(_) => {}
                 None => self.files.push(MountedFile {

@@ -152,7 +152,7 @@ impl Edits {
                 }
             }
             Some(_) => {
-                faults.push(fault("edits".to_owned(), FieldCode::Malformed, "is not a list"))
+                faults.push(fault("edits".to_owned(), FieldCode::Malformed, "is not a list"));
             }
         }
         if faults.is_empty() { Ok(Self { edits }) } else { Err(faults) }

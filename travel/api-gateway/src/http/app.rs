@@ -121,5 +121,5 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
             header::ETAG,
             HeaderName::from_static("idempotency-replayed"),
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }

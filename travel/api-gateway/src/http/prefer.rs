@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{App, Fault, events::Open};
 
 /// Nobody waits longer.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// How long the caller would wait; an unreadable preference is none, as the RFC wants it.
 pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {

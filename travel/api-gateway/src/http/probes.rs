@@ -14,7 +14,7 @@ use super::App;
 /// How long the store may take to say that it works.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How old the consumer's last round may be.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 
 /// What a probe found.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,9 +27,10 @@ pub(super) struct Report {
 }
 
 fn report(faults: Vec<&'static str>) -> Response {
-    let (code, status) = match faults.is_empty() {
-        true => (StatusCode::OK, "ok"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "not ok"),
+    let (code, status) = if faults.is_empty() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ok")
     };
     let head = [(header::CACHE_CONTROL, "no-store")];
     (code, head, Json(Report { status, faults })).into_response()

@@ -70,9 +70,10 @@ pub(super) async fn unshare(
     Named((trip, token)): Named<(String, String)>,
 ) -> Result<StatusCode, Fault> {
     let trip = id(&trip, "trip")?;
-    match app.jobs.store.unshare(trip, &secret(&token)).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Fault::not_found("link")),
+    if app.jobs.store.unshare(trip, &secret(&token)).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Fault::not_found("link"))
     }
 }
 

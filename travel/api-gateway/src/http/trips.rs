@@ -54,9 +54,10 @@ pub(super) async fn create(
     let request = TripRequest::from_json(&body).map_err(|faults| {
         let no_json =
             |fault: &FieldError| fault.field.is_empty() && fault.code == FieldCode::Malformed;
-        let (status, code) = match faults.0.iter().any(no_json) {
-            true => (StatusCode::BAD_REQUEST, "malformed"),
-            false => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
+        let (status, code) = if faults.0.iter().any(no_json) {
+            (StatusCode::BAD_REQUEST, "malformed")
+        } else {
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request")
         };
         let detail = match faults.0.as_slice() {
             [only] => format!("{} {}", only.field, only.message).trim().to_owned(),
@@ -178,9 +179,10 @@ pub(super) async fn change(
     }
     let wrong = |faults: Vec<FieldError>| {
         let no_json = faults.iter().any(|fault| fault.field.is_empty());
-        let (status, code) = match no_json {
-            true => (StatusCode::BAD_REQUEST, "malformed"),
-            false => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_edits"),
+        let (status, code) = if no_json {
+            (StatusCode::BAD_REQUEST, "malformed")
+        } else {
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_edits")
         };
         Fault::new(status, code, "no edit was made; see errors").with_fields(faults)
     };

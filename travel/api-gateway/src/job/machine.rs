@@ -139,13 +139,14 @@ pub fn apply(job: &JobRecord, input: Input, now: Timestamp) -> Verdict {
         }
         Input::Facts(facts) => found(&mut change, facts, now),
         Input::Itinerary(itinerary) => made(&mut change, itinerary, now),
-        Input::Failed(step, error) => match place(job.status, step) {
-            Some(ignored) => Some(ignored),
-            None => {
+        Input::Failed(step, error) => {
+            if let Some(ignored) = place(job.status, step) {
+                Some(ignored)
+            } else {
                 fail(&mut change, &error);
                 None
             }
-        },
+        }
         Input::Cancel { reason } => {
             change.job.status = JobStatus::Cancelled;
             change.job.stage = None;

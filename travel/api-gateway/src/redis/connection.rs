@@ -65,12 +65,11 @@ impl Redis {
             .set_max_delay(AGAIN)
             .set_number_of_retries(1);
         let connecting = ConnectionManager::new_with_config(client.clone(), config);
-        let manager = match timeout(CONNECT * 2, connecting).await {
-            Ok(connected) => connected.map_err(|error| failure(url, &error))?,
-            Err(_) => {
-                let detail = format!("not connected within {} s", (CONNECT * 2).as_secs());
-                return Err(RedisError::Unavailable { at: url.to_string(), detail });
-            }
+        let manager = if let Ok(connected) = timeout(CONNECT * 2, connecting).await {
+            connected.map_err(|error| failure(url, &error))?
+        } else {
+            let detail = format!("not connected within {} s", (CONNECT * 2).as_secs());
+            return Err(RedisError::Unavailable { at: url.to_string(), detail });
         };
         let redis = Self { client, manager, url: url.clone() };
         // A missing password shows at the first command only.

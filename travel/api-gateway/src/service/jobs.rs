@@ -203,12 +203,11 @@ impl Jobs {
         }
         let took = job.updated_at.duration_since(job.created_at).as_secs_f64();
         self.metrics.finish(job.status.as_str(), took);
-        match job.status {
-            JobStatus::Failed => {
-                let code = job.error.as_ref().map_or("", |error| error.code.as_str());
-                tracing::info!(job.id = %job.id, error.code = code, "job failed");
-            }
-            _ => tracing::debug!(job.id = %job.id, job.status = job.status.as_str(), "job ended"),
+        if job.status == JobStatus::Failed {
+            let code = job.error.as_ref().map_or("", |error| error.code.as_str());
+            tracing::info!(job.id = %job.id, error.code = code, "job failed");
+        } else {
+            tracing::debug!(job.id = %job.id, job.status = job.status.as_str(), "job ended")
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     tests::fixtures::{facts, itinerary, job_id, request},
 };
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 fn start() -> Timestamp {
     "2026-05-01T08:00:00Z".parse().unwrap()

@@ -33,11 +33,8 @@ pub(crate) struct Bench {
 
 pub(crate) fn times() -> Times {
     Times {
-        deadline: Duration::from_secs(300),
-        retention: Retention {
-            jobs: Duration::from_secs(7 * 86_400),
-            keys: Duration::from_secs(86_400),
-        },
+        deadline: Duration::from_mins(5),
+        retention: Retention { jobs: Duration::from_hours(168), keys: Duration::from_hours(24) },
     }
 }
 

@@ -212,7 +212,7 @@ async fn all_end_once(seed: u64, chaos: Chaos, count: usize) {
             assert_eq!(stream.matches("event: day").count(), 2, "{stream}");
         }
     };
-    tokio::time::timeout(Duration::from_secs(120), ended).await.expect("a job did not end");
+    tokio::time::timeout(Duration::from_mins(2), ended).await.expect("a job did not end");
     for job in jobs.keys() {
         let record = platform.store.job(*job).await.unwrap().unwrap();
         assert_eq!(record.status, JobStatus::Completed);
@@ -247,7 +247,7 @@ async fn what_is_accepted_while_the_broker_is_away_is_sent_when_it_is_back() {
     platform.broker.set_down(false);
     let head = format!("GET /v1/jobs/{job}/events");
     let stream = ask(platform.ports[1], &head, "");
-    let stream = tokio::time::timeout(Duration::from_secs(60), stream).await.unwrap();
+    let stream = tokio::time::timeout(Duration::from_mins(1), stream).await.unwrap();
     assert!(stream.contains("event: completed"), "{stream}");
     platform.stop().await;
 }

@@ -9,10 +9,8 @@ use crate::{
 };
 
 /// Times of the tests lie in the past: nothing must expire meanwhile.
-const RETENTION: Retention = Retention {
-    jobs: Duration::from_secs(3650 * 86_400),
-    keys: Duration::from_secs(3650 * 86_400),
-};
+const RETENTION: Retention =
+    Retention { jobs: Duration::from_hours(87600), keys: Duration::from_hours(87600) };
 
 async fn connect(port: u16) -> Arc<MongoStore> {
     let url = SecretUrl::new(&format!("mongodb://127.0.0.1:{port}/travel?directConnection=true"));
