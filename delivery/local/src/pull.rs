@@ -11,6 +11,7 @@ use mercurious_core::{
 };
 use mercurious_registry::RegistryClient;
 use mercurious_sandbox::unpack::{ImageStore, Layer, UnpackLimits, Unpacked};
+use nix::errno::Errno;
 use tokio::sync::Semaphore;
 
 use crate::Credentials;
@@ -71,24 +72,23 @@ pub(crate) struct PullError {
     pub(crate) is_home_fault: bool,
 }
 
+/// What the system says where this machine is to blame.
+const HOME_FAULTS: [Errno; 7] = [
+    Errno::ENOSPC,
+    Errno::EDQUOT,
+    Errno::EROFS,
+    Errno::EIO,
+    Errno::EMFILE,
+    Errno::ENFILE,
+    Errno::ENOMEM,
+];
+
 /// Whether an error is this machine's own: no room, no files left to open, a disk that fails.
 fn is_home_fault(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let number = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
-        let full = number.map(nix::errno::Errno::from_raw);
-        if matches!(
-            full,
-            Some(
-                nix::errno::Errno::ENOSPC
-                    | nix::errno::Errno::EDQUOT
-                    | nix::errno::Errno::EROFS
-                    | nix::errno::Errno::EIO
-                    | nix::errno::Errno::EMFILE
-                    | nix::errno::Errno::ENFILE
-                    | nix::errno::Errno::ENOMEM
-            )
-        ) {
+        if number.is_some_and(|number| HOME_FAULTS.contains(&Errno::from_raw(number))) {
             return true;
         }
         cause = error.source();

@@ -69,6 +69,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_broker_of_one_machine_makes_these_topics_and_no_others() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/local/broker.yaml");
+        let manifest = std::fs::read_to_string(path).unwrap();
+        let end = format!(":{PARTITIONS}");
+        let mut made: Vec<&str> = manifest
+            .split([',', ' ', '\n'])
+            .filter_map(|word| word.strip_suffix(&end))
+            .filter(|name| name.starts_with("travel-"))
+            .collect();
+        made.sort_unstable();
+        assert_eq!(made, all());
+    }
+
+    #[test]
     fn r44_topics_are_spelt_with_dashes_and_each_once() {
         let topics = all();
         assert_eq!(topics.len(), 19);

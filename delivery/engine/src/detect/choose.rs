@@ -174,6 +174,11 @@ pub fn shown(policy: &Policy, seen: &Seen) -> Result<ShownTag, String> {
 /// if its build time is missing or cannot be true.
 pub(crate) fn overlooked(policy: &Policy, seen: &Seen) -> Option<String> {
     let Order::Newest = policy.order else { return None };
+    // Asked at each step: all tags are compared only where there is a reason to.
+    let undated = |digest| seen.releases.get(digest).is_some_and(|it| it.built_at.is_none());
+    if !seen.anchors.values().any(undated) {
+        return None;
+    }
     let (chosen, _) = select_newest(policy, seen).ok()?;
     let (tag, digest) = seen.anchors.iter().find(|(_, digest)| **digest != chosen.digest)?;
     let passed = seen.releases.get(digest)?;
