@@ -3,7 +3,7 @@ use mercurious_core::rollout::Phase;
 use mercurious_load::{Load, LoadSettings};
 use mercurious_trials::{Home, Image, Program, Wish};
 
-use crate::{figures::Figures, page::Section};
+use mercurious_trials::report::{Figures, Section};
 
 const RUNS: u32 = 5;
 

@@ -6,7 +6,7 @@ use mercurious_distribution::RequestKind;
 use mercurious_trials::{Home, Image, Program, ToldHome, Wish};
 use tokio::time::{Instant, sleep};
 
-use crate::{figures::Figures, machine::say, page::Section};
+use mercurious_trials::report::{Figures, Section, say};
 
 const ROUNDS: u32 = 50;
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{figures::Figures, page::Section};
+use mercurious_trials::report::{Figures, Section};
 
 const TAGS: u32 = 1000;
 const POLLS: u64 = 10;

@@ -4,11 +4,8 @@
 //! with, it runs in turn beside it. Nothing here is a test: no figure makes it fail, a lost request does.
 
 mod endings;
-mod figures;
 mod hooks;
 mod looks;
-mod machine;
-mod page;
 mod proxy;
 mod pushes;
 mod switches;
@@ -18,7 +15,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Parser;
 use mercurious_trials::Program;
-use page::Page;
+use mercurious_trials::report::Page;
 
 /// Measures the whole program and prints a page in Markdown
 #[derive(Parser)]

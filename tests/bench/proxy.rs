@@ -7,13 +7,9 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use mercurious_load::ask;
+use mercurious_trials::report::{Figures, Section, say, version};
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    figures::Figures,
-    machine::{say, version},
-    page::Section,
-};
 
 const RUNS: u32 = 7;
 const SECONDS: u32 = 5;

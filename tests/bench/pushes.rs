@@ -4,7 +4,7 @@ use anyhow::ensure;
 use mercurious_trials::{Home, Program, Wish};
 use tokio::time::Instant;
 
-use crate::{machine::version, page::Section};
+use mercurious_trials::report::{Section, version};
 
 const LAYER_MEGABYTES: usize = 200;
 

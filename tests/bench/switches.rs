@@ -8,7 +8,7 @@ use mercurious_runtime::{CancellationToken, Tasks};
 use mercurious_trials::{Home, Image, Program, Wish};
 use tokio::net::TcpListener;
 
-use crate::{figures::Figures, machine::say, page::Section};
+use mercurious_trials::report::{Figures, Section, say};
 
 const ROLLOUTS: u32 = 20;
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -19,6 +19,7 @@ mod marked;
 mod moment;
 mod program;
 mod push_like;
+pub mod report;
 mod seed;
 mod told;
 mod trial;

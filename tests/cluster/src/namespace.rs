@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::ensure;
 use tokio::time::{Instant, sleep};
@@ -38,6 +38,30 @@ impl Namespace {
     /// `kubectl` in this namespace.
     pub fn kubectl(&self) -> &Kubectl {
         &self.kubectl
+    }
+
+    /// Makes a service account that may do everything, and a kubeconfig of it: the audit log names it.
+    pub async fn administrator(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        file: &Path,
+    ) -> anyhow::Result<()> {
+        let (kubectl, namespace) = (&self.kubectl, &self.name);
+        kubectl.line(&format!("create serviceaccount {name}")).await?;
+        let binding = format!(
+            "create clusterrolebinding {namespace}-{name} --clusterrole=cluster-admin \
+             --serviceaccount={namespace}:{name}"
+        );
+        kubectl.line(&binding).await?;
+        let token = kubectl.line(&format!("create token {name} --duration=2h")).await?;
+        std::fs::copy(&cluster.facts().kubeconfig, file)?;
+        let file = file.display().to_string();
+        let own = |words: &str| format!("--kubeconfig {file} config {words}");
+        let current = kubectl.line(&own("current-context")).await?;
+        kubectl.line(&own(&format!("set-credentials {name} --token={}", token.trim()))).await?;
+        kubectl.line(&own(&format!("set-context {} --user={name}", current.trim()))).await?;
+        Ok(())
     }
 
     /// Waits until what `kubectl` prints is as wanted; it may fail on the way.

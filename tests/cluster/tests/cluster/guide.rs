@@ -101,7 +101,7 @@ async fn objects_are_kept(scene: &Scene, commit: &str) -> anyhow::Result<()> {
 /// The controller in the place of the CronJob, with its own account: it deploys, and keeps the image objects.
 async fn the_other_flavour(scene: &Scene, app: &Namespace, mirror: &str) -> anyhow::Result<()> {
     let flavour = deploy("mercurious/controller").display().to_string();
-    app.kubectl().line(&format!("apply --server-side -k {flavour}")).await?;
+    scene.cluster().kubectl().line(&format!("apply --server-side -k {flavour}")).await?;
     app.kubectl().line(&format!("set env deployment/mercurious {mirror}")).await?;
     app.kubectl().line("rollout status deployment/mercurious --timeout=120s").await?;
     let newest = Image { version: "newer-still".to_owned(), ..Image::good(101) };

@@ -1,7 +1,7 @@
 //! Whatever is killed, whenever: the rollout converges, nothing is applied twice, and no two engines are at work at once.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     time::Duration,
 };
@@ -134,7 +134,8 @@ impl Trial {
         let directory = tempfile::tempdir()?;
         let users = ["engine-0", "engine-1"].map(|name| directory.path().join(name));
         for (number, file) in users.iter().enumerate() {
-            user(scene, &steered, &format!("engine-{number}"), file).await?;
+            let namespace = &steered.example.namespace;
+            namespace.administrator(scene.cluster(), &format!("engine-{number}"), file).await?;
         }
         let load = Load::start(&steered.example.url().await?, LoadSettings::default())?;
         let before = steered.generation().await?;
@@ -250,24 +251,4 @@ impl Phases {
         };
         timeout(PATIENCE, heard).await.with_context(|| format!("{phase} did not come"))?
     }
-}
-
-/// A service account that may do everything, with a kubeconfig of its own: the audit log names it.
-async fn user(scene: &Scene, steered: &Steered, name: &str, file: &Path) -> anyhow::Result<()> {
-    let kubectl = steered.example.namespace.kubectl();
-    let namespace = steered.example.namespace.name();
-    kubectl.line(&format!("create serviceaccount {name}")).await?;
-    let binding = format!(
-        "create clusterrolebinding {namespace}-{name} --clusterrole=cluster-admin \
-         --serviceaccount={namespace}:{name}"
-    );
-    kubectl.line(&binding).await?;
-    let token = kubectl.line(&format!("create token {name} --duration=2h")).await?;
-    std::fs::copy(&scene.cluster().facts().kubeconfig, file)?;
-    let file = file.display().to_string();
-    let own = |words: &str| format!("--kubeconfig {file} config {words}");
-    let current = kubectl.line(&own("current-context")).await?;
-    kubectl.line(&own(&format!("set-credentials {name} --token={}", token.trim()))).await?;
-    kubectl.line(&own(&format!("set-context {} --user={name}", current.trim()))).await?;
-    Ok(())
 }

@@ -1,7 +1,7 @@
 use std::{fs, io::Write as _, process::Command, thread::available_parallelism};
 
 /// Cores, memory, kernel and compiler.
-pub(crate) fn describe() -> String {
+pub fn describe() -> String {
     let cores = available_parallelism().map_or(1, usize::from);
     let memory = fs::read_to_string("/proc/meminfo")
         .ok()
@@ -18,7 +18,7 @@ pub(crate) fn describe() -> String {
 }
 
 /// The first line of what a program says of its version, or that it is not there.
-pub(crate) fn version(program: &str) -> String {
+pub fn version(program: &str) -> String {
     // Some take the longer flag for a mistake, and some fail although they answer.
     let mut said = None;
     for flag in ["--version", "-v"] {
@@ -34,7 +34,7 @@ pub(crate) fn version(program: &str) -> String {
 }
 
 /// Progress, for who waits.
-pub(crate) fn say(text: &str) {
+pub fn say(text: &str) {
     // Nobody may be looking.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

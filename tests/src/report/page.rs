@@ -1,23 +1,27 @@
 use std::fmt::Write as _;
 
-use mercurious_trials::Program;
+use crate::Program;
 
-use crate::machine;
+use super::machine;
 
 /// What was measured, as a page.
-pub(crate) struct Page(String);
+#[derive(Debug, Default)]
+pub struct Page(String);
 
 /// One part of the page.
-pub(crate) struct Section {
-    pub(crate) title: &'static str,
+#[derive(Debug)]
+pub struct Section {
+    /// Its heading.
+    pub title: &'static str,
     /// What was done, in a sentence or two.
-    pub(crate) what: String,
+    pub what: String,
     /// What was asked for and what was seen.
-    pub(crate) rows: Vec<(String, String)>,
+    pub rows: Vec<(String, String)>,
 }
 
 impl Page {
-    pub(crate) fn new(program: &Program) -> anyhow::Result<Self> {
+    /// The whole page; [`Page::default`] is for more parts of one.
+    pub fn new(program: &Program) -> anyhow::Result<Self> {
         let size = std::fs::metadata(program.path())?.len() as f64 / 1e6;
         Ok(Self(format!(
             "# Benchmarks\n\nWritten by `cargo xtask bench`. Figures are medians with the smallest and largest in \
@@ -27,7 +31,8 @@ impl Page {
         )))
     }
 
-    pub(crate) fn section(&mut self, section: Section) {
+    /// Adds a part, and shows it to who waits.
+    pub fn section(&mut self, section: Section) {
         let mut text =
             format!("\n## {}\n\n{}\n\n| what | seen |\n|---|---|\n", section.title, section.what);
         for (what, seen) in section.rows {
@@ -38,7 +43,8 @@ impl Page {
         self.0.push_str(&text);
     }
 
-    pub(crate) fn print(&self) -> anyhow::Result<()> {
+    /// Prints all of it.
+    pub fn print(&self) -> anyhow::Result<()> {
         use std::io::Write as _;
         Ok(std::io::stdout().write_all(self.0.as_bytes())?)
     }

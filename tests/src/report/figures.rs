@@ -2,14 +2,16 @@ use std::{fmt, time::Duration};
 
 /// Several measurements of the same thing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Figures(Vec<f64>);
+pub struct Figures(Vec<f64>);
 
 impl Figures {
-    pub(crate) fn add(&mut self, figure: f64) {
+    /// Adds one.
+    pub fn add(&mut self, figure: f64) {
         self.0.push(figure);
     }
 
-    pub(crate) fn add_seconds(&mut self, time: Duration) {
+    /// Adds a time, in seconds.
+    pub fn add_seconds(&mut self, time: Duration) {
         self.add(time.as_secs_f64());
     }
 
@@ -20,14 +22,14 @@ impl Figures {
     }
 
     /// The least figure that this share of all does not exceed.
-    pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
+    pub fn quantile(&self, share: f64) -> Option<f64> {
         let sorted = self.sorted();
         let rank = (share * sorted.len() as f64).ceil() as usize;
         sorted.get(rank.saturating_sub(1)).copied()
     }
 
     /// The one in the middle; of an even number the mean of both.
-    pub(crate) fn median(&self) -> Option<f64> {
+    pub fn median(&self) -> Option<f64> {
         let sorted = self.sorted();
         let middle = sorted.len() / 2;
         match sorted.len() {
