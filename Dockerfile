@@ -1,4 +1,5 @@
-# The program in an image with nothing else but glibc, certificates and time zones.
+# The program in an image with nothing else but glibc, certificates and time zones. What makes one machine a home
+# (the feature `home`: `up`, `demo`) is left out.
 #
 #   docker build --tag ghcr.io/team-mercurious/mercurious:0.1.0 .
 #
@@ -9,7 +10,7 @@ WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --release --locked --package mercurious \
+    cargo build --release --locked --package mercurious --no-default-features \
     && install -D target/release/mercurious /out/mercurious
 
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -48,7 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-kubernetes", &["adapters", "core", "engine", "registry", "runtime"]),
     ("mercurious-api", &["core", "engine", "runtime"]),
     ("mercurious-webhooks", &["core", "runtime"]),
-    ("mercurious-properties", &["core", "registry", "manifests", "sandbox"]),
+    ("mercurious-properties", &["core", "registry", "manifests", "sandbox", "webhooks"]),
     (
         "mercurious",
         &[

@@ -47,7 +47,10 @@ fn main() -> anyhow::Result<()> {
         Known::Check => {
             edges::check()?;
             cargo(&["fmt", "--all", "--check"])?;
-            cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+            cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+            // As it is in the image.
+            let image = ["clippy", "--package", "mercurious", "--no-default-features", "--locked"];
+            cargo(&[&image[..], &["--", "-D", "warnings"]].concat())
         }
         Known::Generate(generate) => generate::run(&generate),
         Known::Up(up) => up::run(&up),

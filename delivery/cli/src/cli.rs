@@ -4,10 +4,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use mercurious_core::duration::Span;
 
+#[cfg(feature = "home")]
+use crate::example_server::ExampleServerArgs;
 use crate::{
     cluster_args::{ClusterArgs, EngineArgs},
     commands::manifests::ManifestsArgs,
-    example_server::ExampleServerArgs,
     failure::Exit,
     hooks_args::HooksArgs,
 };
@@ -51,8 +52,10 @@ pub(crate) enum Output {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "home")]
     /// Run everything on this machine: registry, proxy, workloads, the loop
     Up(UpArgs),
+    #[cfg(feature = "home")]
     /// Show the whole loop at work, in a temporary directory, with real processes and load
     Demo(DemoArgs),
     /// Make an image from a program, with no container engine, and push it
@@ -167,6 +170,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  mercurious completions bash > ~/.local/share/bash-completion/completions/mercurious\n  mercurious completions zsh > \"${fpath[1]}/_mercurious\"\n  mercurious completions fish > ~/.config/fish/completions/mercurious.fish"
     )]
     Completions { shell: clap_complete::Shell },
+    #[cfg(feature = "home")]
     /// A small server for the demo and for tests
     #[command(hide = true, disable_version_flag = true)]
     ExampleServer(ExampleServerArgs),
@@ -197,6 +201,7 @@ pub(crate) struct ControllerArgs {
     pub(crate) hooks: HooksArgs,
 }
 
+#[cfg(feature = "home")]
 #[derive(Args)]
 pub(crate) struct UpArgs {
     /// Manifests: files, directories, or `-` [default: none, only the registry runs]
@@ -223,14 +228,17 @@ pub(crate) struct DoctorArgs {
     /// Manifests to check: files, directories, or `-`; nothing need run
     #[arg(long = "filename", short = 'f', value_name = "PATH")]
     pub(crate) filenames: Vec<PathBuf>,
+    #[cfg(feature = "home")]
     /// Where the embedded registry is to listen
     #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS")]
     pub(crate) registry_listen: SocketAddr,
+    #[cfg(feature = "home")]
     /// Where Ingresses are to listen
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
 }
 
+#[cfg(feature = "home")]
 #[derive(Args)]
 pub(crate) struct DemoArgs {
     /// Run images as plain processes even where bubblewrap is installed

@@ -22,6 +22,7 @@ const READ_AGAIN: Duration = Duration::from_secs(15);
 pub(crate) struct Hooks {
     pub(crate) webhooks: Webhooks,
     /// The URL of each receiver, a token left out.
+    #[cfg(feature = "home")]
     pub(crate) urls: Vec<String>,
 }
 
@@ -29,6 +30,7 @@ pub(crate) struct Hooks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unusable {
     /// Say so to the person who named it.
+    #[cfg(feature = "home")]
     Refused,
     /// Go on without receivers until it can: it is mounted, and comes when somebody makes it.
     Awaited,
@@ -68,6 +70,7 @@ impl Prepared {
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("--hooks-listen: cannot listen on {address}"))?;
+        #[cfg(feature = "home")]
         let urls = urls(&receivers, listener.local_addr()?);
         let webhooks = Webhooks::new(receivers, ears, Arc::new(SystemClock), tasks);
         let (router, stopping) = (webhooks.router(), tasks.stopping());
@@ -77,10 +80,15 @@ impl Prepared {
             }
         });
         tasks.spawn_critical("receivers", keep_up(path, unusable, webhooks.clone(), tasks.clone()));
-        Ok(Hooks { webhooks, urls })
+        Ok(Hooks {
+            webhooks,
+            #[cfg(feature = "home")]
+            urls,
+        })
     }
 }
 
+#[cfg(feature = "home")]
 fn urls(receivers: &Receivers, address: SocketAddr) -> Vec<String> {
     let url = |(_, sender, path)| format!("http://{address}{path}   ({sender})");
     receivers.describe().map(url).collect()

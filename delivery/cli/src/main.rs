@@ -3,6 +3,7 @@
 mod cli;
 mod cluster_args;
 mod commands;
+#[cfg(feature = "home")]
 mod example_server;
 mod failure;
 mod hooks;
@@ -17,18 +18,9 @@ use cli::{Cli, Command};
 use failure::report;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    // The launcher must do as little as possible: it becomes another program at once.
-    if arguments.nth(1).is_some_and(|first| first == commands::up::LAUNCHER) {
-        return mercurious_sandbox::launcher::main(&arguments.collect::<Vec<_>>());
-    }
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == commands::up::WATCHER) {
-        let directory = std::path::PathBuf::from(arguments.next().unwrap_or_default());
-        return match mercurious_local::end_left_overs(&directory) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => report(&anyhow::Error::new(error).context("cannot end left-overs")),
-        };
+    #[cfg(feature = "home")]
+    if let Some(ended) = commands::up::be_a_part() {
+        return ended;
     }
     let cli = Cli::parse();
     if cli.globals.quiet {
@@ -67,13 +59,16 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Controller(args) => commands::cluster::controller(args, &globals).await,
         Command::Sync(args) if in_cluster => commands::cluster::sync(args, &globals).await,
+        #[cfg(feature = "home")]
         Command::Up(args) => commands::up::run(args, &globals).await,
+        #[cfg(feature = "home")]
         Command::Demo(args) => commands::demo::run(args).await,
         Command::Publish(args) => commands::publish::run(args, &globals).await,
         Command::Policy(args) => commands::policy::run(&args, &globals),
         Command::Images(args) => commands::images::run(args, &globals).await,
         Command::Manifests(args) => commands::manifests::run(&args),
         Command::Completions { shell } => commands::completions::run(shell),
+        #[cfg(feature = "home")]
         Command::ExampleServer(args) => example_server::run(args).await,
         command if in_cluster => commands::cluster_apps::run(command, &globals).await,
         Command::Doctor(args) => commands::doctor::run(&args, &globals).await,

@@ -3,6 +3,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use mercurious_engine::{Event, EventKind};
 use serde::Serialize;
 
 /// Writes data to standard output; the error of a reader that went away is passed on.
@@ -75,4 +76,14 @@ mod tests {
         let rows = [vec!["a".to_owned(), "b".to_owned()], vec!["long".to_owned(), "c".to_owned()]];
         assert_eq!(table(&["X", "Y"], &rows), "X      Y\na      b\nlong   c\n");
     }
+}
+
+/// An event of an engine, in a line.
+pub(crate) fn describe(event: &Event) -> String {
+    let what = match &event.kind {
+        EventKind::Decision { reason, message, .. } => format!("{reason}: {message}"),
+        EventKind::Found { message } => format!("found {message}"),
+        EventKind::LookFailed { message } => format!("look failed: {message}"),
+    };
+    format!("{}  {what}", event.object)
 }

@@ -19,6 +19,8 @@
 mod answer;
 mod counters;
 mod deliveries;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hint;
 mod limits;
 mod notice;

@@ -14,6 +14,7 @@ mod reference;
 mod tag_filter;
 mod text;
 mod tree;
+mod webhook;
 
 pub use answer::{link_header, retry_after};
 pub use challenge::challenge;
@@ -23,12 +24,13 @@ pub use manifest::manifest;
 pub use range::semver_range;
 pub use reference::image_reference;
 pub use tag_filter::tag_filter;
+pub use webhook::webhook;
 
 /// Panics where the bytes that a fuzzer chose break it.
 pub type Property = fn(&[u8]);
 
 /// Every property by the name of its fuzz target and corpus.
-pub const PROPERTIES: [(&str, Property); 10] = [
+pub const PROPERTIES: [(&str, Property); 11] = [
     ("challenge", challenge),
     ("docker_config", docker_config),
     ("image_reference", image_reference),
@@ -39,4 +41,5 @@ pub const PROPERTIES: [(&str, Property); 10] = [
     ("retry_after", retry_after),
     ("semver_range", semver_range),
     ("tag_filter", tag_filter),
+    ("webhook", webhook),
 ];

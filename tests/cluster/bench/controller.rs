@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{paper_registry::PaperRegistry, wishes};
+use crate::{paper_registry::PaperRegistry, wishes::Wish};
 
 const TAGS: u32 = 1000;
 const COUNTS: [u32; 4] = [10, 100, 200, 1000];
@@ -90,7 +90,16 @@ async fn one(
                 let path = format!("{}/{name}", namespace.name());
                 let repository = format!("{}/{path}", registry.address);
                 let first = format!("{repository}@{}", PaperRegistry::digest(&path, 0));
-                wishes::idle(name, &repository, &first, "1m")
+                let wish = Wish {
+                    name,
+                    repository: &repository,
+                    image: &first,
+                    interval: "1m",
+                    replicas: 0,
+                    bake: "1s",
+                    checks: "[]",
+                };
+                wish.manifests()
             })
             .collect();
         namespace.kubectl().run_with(&["create", "-f", "-"], &wishes).await?;

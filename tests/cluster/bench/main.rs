@@ -1,10 +1,12 @@
-//! Measures the program over a real Kubernetes: `cargo xtask bench pass controller patches`.
+//! Measures the program over a real Kubernetes: `cargo xtask bench pass patches taken-back controller`.
 
 mod controller;
 mod paper_registry;
 mod pass;
 mod patches;
 mod spent;
+mod taken_back;
+mod told;
 mod wishes;
 
 use std::{
@@ -28,7 +30,7 @@ struct Arguments {
     program: Option<PathBuf>,
     #[command(subcommand)]
     spent: Option<Spent>,
-    /// Only these parts: pass, patches, controller
+    /// Only these parts: pass, patches, taken-back, controller
     parts: Vec<String>,
 }
 
@@ -76,6 +78,9 @@ async fn parts(arguments: &Arguments, program: &Program, cluster: &Cluster) -> a
     }
     if wanted("patches") {
         page.section(patches::measure(program, cluster).await.context("patches")?);
+    }
+    if wanted("taken-back") {
+        page.section(taken_back::measure(program, cluster).await.context("taken back")?);
     }
     if wanted("controller") {
         page.section(controller::measure(program, cluster).await.context("controller")?);

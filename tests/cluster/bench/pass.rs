@@ -9,7 +9,7 @@ use mercurious_trials::{
 
 use crate::{
     spent::{self, Spending},
-    wishes,
+    wishes::Wish,
 };
 
 const RUNS: u32 = 20;
@@ -28,8 +28,16 @@ pub(crate) async fn measure(program: &Program, cluster: &Cluster) -> anyhow::Res
             pattern.push(&images.pushed(&path), &image).await?;
         }
         let repository = images.pulled(&path);
-        let wish = wishes::idle(service, &repository, &format!("{repository}:latest"), "1m");
-        namespace.kubectl().apply(&wish).await?;
+        let wish = Wish {
+            name: service,
+            repository: &repository,
+            image: &format!("{repository}:latest"),
+            interval: "1m",
+            replicas: 0,
+            bake: "1s",
+            checks: "[]",
+        };
+        namespace.kubectl().apply(&wish.manifests()).await?;
     }
     let kubeconfig = cluster.facts().kubeconfig.display().to_string();
     let path = program.path().display().to_string();

@@ -1,25 +1,21 @@
-/// A Deployment that runs nothing, with what watches its image: pods are looked at during rollouts alone.
-pub(crate) fn idle(name: &str, repository: &str, image: &str, interval: &str) -> String {
-    wish(name, repository, image, interval, 0, "")
+/// A Deployment with what watches its image.
+pub(crate) struct Wish<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) repository: &'a str,
+    pub(crate) image: &'a str,
+    pub(crate) interval: &'a str,
+    /// With none, nothing runs: pods are looked at during rollouts alone.
+    pub(crate) replicas: u32,
+    pub(crate) bake: &'a str,
+    /// Checks in YAML.
+    pub(crate) checks: &'a str,
 }
 
-/// One that runs the example server.
-pub(crate) fn running(name: &str, repository: &str, image: &str) -> String {
-    let more = "ports: [{ containerPort: 8080 }]
-          readinessProbe: { httpGet: { path: /ready, port: 8080 }, periodSeconds: 1 }";
-    wish(name, repository, image, "1h", 1, more)
-}
-
-fn wish(
-    name: &str,
-    repository: &str,
-    image: &str,
-    interval: &str,
-    replicas: u32,
-    container: &str,
-) -> String {
-    format!(
-        "---
+impl Wish<'_> {
+    pub(crate) fn manifests(&self) -> String {
+        let Self { name, repository, image, interval, replicas, bake, checks } = self;
+        format!(
+            "---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{ name: {name} }}
@@ -30,11 +26,14 @@ spec:
   template:
     metadata: {{ labels: {{ app: {name} }} }}
     spec:
-      terminationGracePeriodSeconds: 1
+      terminationGracePeriodSeconds: 15
       containers:
         - name: app
           image: '{image}'
-          {container}
+          ports: [{{ containerPort: 8080 }}]
+          readinessProbe: {{ httpGet: {{ path: /ready, port: 8080 }}, periodSeconds: 1 }}
+          # Until the proxy has heard that this pod is leaving.
+          lifecycle: {{ preStop: {{ sleep: {{ seconds: 2 }} }} }}
 ---
 apiVersion: image.toolkit.fluxcd.io/v1beta2
 kind: ImageRepository
@@ -55,7 +54,21 @@ metadata: {{ name: {name} }}
 spec:
   target: {{ name: {name} }}
   policyRef: {{ name: {name} }}
-  rollout: {{ timeout: 2m, bake: 1s }}
+  rollout: {{ timeout: 20s, bake: {bake} }}
+  checks: {checks}
+"
+        )
+    }
+}
+
+/// A port on the node that leads to the Deployment of this name.
+pub(crate) fn service(name: &str) -> String {
+    format!(
+        "---
+apiVersion: v1
+kind: Service
+metadata: {{ name: {name} }}
+spec: {{ type: NodePort, selector: {{ app: {name} }}, ports: [{{ port: 80, targetPort: 8080 }}] }}
 "
     )
 }

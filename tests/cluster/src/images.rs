@@ -65,6 +65,35 @@ impl Images {
         pattern.push(&self.pushed(repository), &image.with("EXAMPLE_ADDRESS", "0.0.0.0")).await
     }
 
+    /// The `number`-th in time, with nothing left of its layer in the registry of a cluster of ours: who asks for the
+    /// image finds it, and no node can pull it.
+    pub async fn push_without_layer(
+        &self,
+        program: &Program,
+        place: &Path,
+        repository: &str,
+        number: u32,
+    ) -> anyhow::Result<Digest> {
+        let blob = |digest: &str| {
+            let hex = digest.trim_start_matches("sha256:");
+            place.join("registry/blobs/sha256").join(&hex[..2]).join(hex)
+        };
+        let binary = tempfile::NamedTempFile::new()?;
+        let mut content = std::fs::read("/bin/true")?;
+        // A layer that no node has.
+        content.extend_from_slice(format!("{repository} {number}").as_bytes());
+        std::fs::write(binary.path(), content)?;
+        let image = Image::good(number);
+        let (commit, created) = (image.commit(), image.created().to_string());
+        let flags = ["--commit", &commit, "--tag", "latest", "--created", &created];
+        let pushed = self.publish(program, binary.path(), repository, &flags).await?;
+        let manifest = std::fs::read_to_string(blob(&pushed.to_string()))?;
+        let manifest: serde_json::Value = serde_json::from_str(&manifest)?;
+        let layer = manifest["layers"][0]["digest"].as_str().context("no layer")?;
+        std::fs::remove_file(blob(layer))?;
+        Ok(pushed)
+    }
+
     async fn pattern(&self, program: &Program) -> anyhow::Result<Pattern> {
         const NAME: &str = "cluster/example";
         let flags = ["--arg", "example-server"];

@@ -18,7 +18,7 @@ use crate::{
     cluster_args::EngineArgs,
     failure::Failure,
     hooks::{self, Unusable},
-    output::say,
+    output::{describe, say},
     settings,
 };
 
@@ -54,7 +54,7 @@ pub(crate) async fn sync(args: SyncArgs, globals: &Globals) -> anyhow::Result<()
     let quiet = globals.quiet;
     let hears = Arc::new(move |event: &Event| {
         if !quiet && is_news(event) {
-            say(super::up::describe(event));
+            say(describe(event));
         }
     });
     let outcome = run_pass(connection.client, settings, Arc::new(SystemClock), hears).await?;

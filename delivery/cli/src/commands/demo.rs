@@ -20,7 +20,7 @@ use crate::{
     commands::up,
     failure::Failure,
     hooks_args::HooksArgs,
-    output::{print, say, table},
+    output::{describe, print, say, table},
 };
 
 /// So long a step may take before the demo gives up on it.
@@ -312,7 +312,7 @@ fn follow(home: &Home, tasks: &Tasks) {
             tokio::select! {
                 () = stopping.cancelled() => return,
                 event = events.recv() => match event {
-                    Ok(event) => say(format!("   {}", up::describe(&event))),
+                    Ok(event) => say(format!("   {}", describe(&event))),
                     Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
                     Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
                 },

@@ -1,14 +1,13 @@
 use anyhow::Context as _;
 use jiff::Timestamp;
-use mercurious_adapters::OciImageSource;
+use mercurious_adapters::{Credentials, OciImageSource, Wiring};
 use mercurious_core::{
     image::{Platform, Repository},
     policy::{Order, Policy},
     resources::ObjectName,
 };
-use mercurious_engine::{LookDepth, Place, Seen, look, tag_choices};
-use mercurious_local::Credentials;
-use mercurious_registry::RegistryClient;
+use mercurious_engine::{LookDepth, Place, Seen, look, ports::LookError, tag_choices};
+use mercurious_registry::{Keychain, RegistryClient};
 use mercurious_runtime::{Clock as _, SystemClock};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,6 +22,20 @@ use crate::{
 /// So long a first look at a large repository may take.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// The logins of the person who asks.
+struct OwnLogins;
+
+#[async_trait::async_trait]
+impl Credentials for OwnLogins {
+    async fn keychain(&self, _: &Place) -> Result<Keychain, LookError> {
+        Ok(settings::keychain())
+    }
+
+    async fn wiring(&self, _: &Place) -> Result<Wiring, LookError> {
+        Ok(Wiring::default())
+    }
+}
+
 pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<()> {
     let repository: Repository =
         args.repository.parse().map_err(|error| Failure::usage(format!("{error}")))?;
@@ -35,9 +48,8 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
         builder = builder.plain_http(repository.host());
     }
     let client = builder.build().context("cannot make a registry client")?;
-    let credentials = Credentials::new(BTreeMap::new(), settings::login_files());
     let source =
-        OciImageSource::of_client(credentials, Platform::of_this_program(), client.clone());
+        OciImageSource::of_client(OwnLogins, Platform::of_this_program(), client.clone());
     let place = Place {
         name: ObjectName::new("default", repository.name()),
         repository: repository.clone(),

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod cluster_apps;
 pub(crate) mod completions;
+#[cfg(feature = "home")]
 pub(crate) mod demo;
 pub(crate) mod doctor;
 mod explain;
@@ -16,5 +17,6 @@ mod rollback;
 pub(crate) mod session;
 mod status;
 mod sync;
+#[cfg(feature = "home")]
 pub(crate) mod up;
 mod verify;

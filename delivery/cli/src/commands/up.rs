@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -22,17 +23,17 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
     cli::{Globals, Output, UpArgs},
-    failure::Failure,
+    failure::{Failure, report},
     hooks::{self, Unusable},
-    output::{print_json_line, say},
+    output::{describe, print_json_line, say},
     settings,
 };
 
 /// The hidden command that starts a plain process so that it dies with its parent.
-pub(crate) const LAUNCHER: &str = "__launch";
+const LAUNCHER: &str = "__launch";
 
 /// The hidden command that ends what a killed engine left.
-pub(crate) const WATCHER: &str = "__watch";
+const WATCHER: &str = "__watch";
 
 const METRICS: &str = "text/plain; version=0.0.4";
 
@@ -153,6 +154,24 @@ impl UnsteeredWorkloads for Beside {
     fn log_tail(&self, name: &ObjectName, limit: usize) -> Option<LogTail> {
         self.0.log_tail(name, limit)
     }
+}
+
+/// What this program is when it was started by itself, as a part of a home: not a command that people give.
+pub(crate) fn be_a_part() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os();
+    let hidden = arguments.nth(1)?;
+    // The launcher must do as little as possible: it becomes another program at once.
+    if hidden == LAUNCHER {
+        return Some(mercurious_sandbox::launcher::main(&arguments.collect::<Vec<_>>()));
+    }
+    if hidden == WATCHER {
+        let directory = PathBuf::from(arguments.next().unwrap_or_default());
+        return Some(match mercurious_local::end_left_overs(&directory) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(&anyhow::Error::new(error).context("cannot end left-overs")),
+        });
+    }
+    None
 }
 
 /// The command that starts a replica: this program itself.
@@ -277,14 +296,4 @@ fn token(root: &Path) -> anyhow::Result<SecretString> {
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     writeln!(file, "{text}")?;
     Ok(SecretString::from(text))
-}
-
-pub(crate) fn describe(event: &mercurious_engine::Event) -> String {
-    use mercurious_engine::EventKind;
-    let what = match &event.kind {
-        EventKind::Decision { reason, message, .. } => format!("{reason}: {message}"),
-        EventKind::Found { message } => format!("found {message}"),
-        EventKind::LookFailed { message } => format!("look failed: {message}"),
-    };
-    format!("{}  {what}", event.object)
 }

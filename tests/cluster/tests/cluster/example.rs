@@ -34,33 +34,14 @@ impl Example {
         self.scene.cluster().images().push(&self.scene.program, &self.repository, image).await
     }
 
-    /// The `number`-th in time, with nothing left of its layer: who asks the registry for the image finds it, and no
-    /// node can pull it.
+    /// The `number`-th in time, with nothing left of its layer.
     pub(crate) async fn push_without_layer(
         &self,
         place: &Path,
         number: u32,
     ) -> anyhow::Result<Digest> {
-        let blob = |digest: &str| {
-            let hex = digest.trim_start_matches("sha256:");
-            place.join("registry/blobs/sha256").join(&hex[..2]).join(hex)
-        };
-        let binary = tempfile::NamedTempFile::new()?;
-        let mut program = std::fs::read("/bin/true")?;
-        // A layer that no node has.
-        program.extend_from_slice(self.namespace.name().as_bytes());
-        std::fs::write(binary.path(), program)?;
-        let image = Image::good(number);
-        let (commit, created) = (image.commit(), image.created().to_string());
-        let flags = ["--commit", &commit, "--tag", "latest", "--created", &created];
         let images = self.scene.cluster().images();
-        let pushed =
-            images.publish(&self.scene.program, binary.path(), &self.repository, &flags).await?;
-        let manifest = std::fs::read_to_string(blob(&pushed.to_string()))?;
-        let manifest: serde_json::Value = serde_json::from_str(&manifest)?;
-        let layer = manifest["layers"][0]["digest"].as_str().context("no layer")?;
-        std::fs::remove_file(blob(layer))?;
-        Ok(pushed)
+        images.push_without_layer(&self.scene.program, place, &self.repository, number).await
     }
 
     /// The repository as pods name it.

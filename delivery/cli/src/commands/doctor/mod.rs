@@ -1,6 +1,8 @@
 //! Each known cause of trouble that can be seen from here, with its remedy.
 
 mod engine;
+#[cfg(feature = "home")]
+mod home;
 mod machine;
 mod manifests;
 mod remedy;
@@ -90,7 +92,11 @@ pub(crate) async fn run(args: &DoctorArgs, globals: &Globals) -> anyhow::Result<
             true
         }
     };
-    machine::examine(args, &root, running, &mut examination).await;
+    #[cfg(feature = "home")]
+    home::examine(args, &root, running, &mut examination).await;
+    #[cfg(not(feature = "home"))]
+    let _ = running;
+    machine::examine(&root, &mut examination);
     if !args.filenames.is_empty() {
         manifests::examine(&args.filenames, &mut examination);
     }
