@@ -10,8 +10,8 @@ WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --release --locked --package mercurious --no-default-features \
-    && install -D target/release/mercurious /out/mercurious
+    cargo build --profile dist --locked --package mercurious --no-default-features \
+    && install -D target/dist/mercurious /out/mercurious
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG VERSION=unknown

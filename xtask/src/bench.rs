@@ -46,6 +46,7 @@ fn known_part(part: &str) -> Result<String, String> {
 pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     let build = ["build", "--release", "--locked", "--package"];
     cargo(&[&build[..], &["mercurious"]].concat())?;
+    let image = ["build", "--profile", "dist", "--no-default-features", "--locked"];
     let mut measured = String::new();
     for (package, binary, known) in PROGRAMS {
         let parts: Vec<&str> =
@@ -54,6 +55,9 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
             continue;
         }
         cargo(&[&build[..], &[package]].concat())?;
+        if package == "mercurious-cluster" {
+            cargo(&[&image[..], &["--package", "mercurious"]].concat())?;
+        }
         measured += &measure(binary, &parts)?;
     }
     let page = root().join(PAGE);
@@ -72,6 +76,10 @@ fn measure(binary: &str, parts: &[&str]) -> anyhow::Result<String> {
     let built = root().join("target/release");
     let mut command = Command::new(built.join(binary));
     command.arg("--program").arg(built.join("mercurious"));
+    if binary == "bench-kubernetes" {
+        // What steers is what the container image holds.
+        command.arg("--engine").arg(root().join("target/dist/mercurious"));
+    }
     if binary == "bench" && (parts.is_empty() || parts.contains(&"proxy")) {
         let example = ["build", "--release", "--locked", "--package", "mercurious-proxy"];
         cargo(&[&example[..], &["--example", "forward"]].concat())?;

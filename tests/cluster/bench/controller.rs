@@ -16,7 +16,6 @@ use tokio::{
 use crate::{paper_registry::PaperRegistry, wishes::Wish};
 
 const TAGS: u32 = 1000;
-const COUNTS: [u32; 4] = [10, 100, 200, 1000];
 /// How long a controller with nothing to do is watched.
 const IDLE: Duration = Duration::from_mins(3);
 const PATIENCE: Duration = Duration::from_mins(40);
@@ -24,11 +23,15 @@ const PATIENCE: Duration = Duration::from_mins(40);
 const TOGETHER: usize = 100;
 
 /// `mercurious controller` over ever more auto-deploys.
-pub(crate) async fn measure(program: &Program, cluster: &Cluster) -> anyhow::Result<Section> {
+pub(crate) async fn measure(
+    program: &Program,
+    cluster: &Cluster,
+    counts: &[u32],
+) -> anyhow::Result<Section> {
     let tasks = Tasks::new();
     let registry = PaperRegistry::open(TAGS, &tasks).await?;
     let mut rows = Vec::new();
-    for count in COUNTS {
+    for &count in counts {
         let seen = one(program, cluster, &registry, count).await.with_context(|| format!("{count}"))?;
         say(&format!("{count} auto-deploys: {seen:?}"));
         let with = |what: &str| format!("{count} auto-deploys: {what}");

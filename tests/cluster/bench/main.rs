@@ -28,6 +28,12 @@ struct Arguments {
     /// The program to measure [default: the one that was built beside this]
     #[arg(long)]
     program: Option<PathBuf>,
+    /// The program that steers, as it is in its container image [default: the same]
+    #[arg(long)]
+    engine: Option<PathBuf>,
+    /// How many auto-deploys `controller` is given; may be repeated
+    #[arg(long = "count", value_name = "N", default_values_t = [10, 100, 200, 1000])]
+    counts: Vec<u32>,
     #[command(subcommand)]
     spent: Option<Spent>,
     /// Only these parts: pass, patches, taken-back, controller
@@ -60,30 +66,40 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => Program::at(path)?,
         None => Program::built()?,
     };
+    let engine = match &arguments.engine {
+        Some(path) => Program::at(path)?,
+        None => program.clone(),
+    };
     let own = std::env::current_exe().context("cannot find the own file")?;
     let cluster = Cluster::get(&own.with_file_name("mercurious-cluster")).await?;
-    let measured = parts(arguments, &program, &cluster).await;
+    let measured = parts(arguments, (&program, &engine), &cluster).await;
     cluster.end().await?;
     measured
 }
 
-async fn parts(arguments: &Arguments, program: &Program, cluster: &Cluster) -> anyhow::Result<()> {
+async fn parts(
+    arguments: &Arguments,
+    programs: (&Program, &Program),
+    cluster: &Cluster,
+) -> anyhow::Result<()> {
+    let (_, engine) = programs;
     kinds(&cluster.kubectl()).await?;
     say("the cluster is ready");
     let wanted =
         |part: &str| arguments.parts.is_empty() || arguments.parts.iter().any(|it| it == part);
     let mut page = Page::default();
     if wanted("pass") {
-        page.section(pass::measure(program, cluster).await.context("pass")?);
+        page.section(pass::measure(programs, cluster).await.context("pass")?);
     }
     if wanted("patches") {
-        page.section(patches::measure(program, cluster).await.context("patches")?);
+        page.section(patches::measure(programs, cluster).await.context("patches")?);
     }
     if wanted("taken-back") {
-        page.section(taken_back::measure(program, cluster).await.context("taken back")?);
+        page.section(taken_back::measure(programs, cluster).await.context("taken back")?);
     }
     if wanted("controller") {
-        page.section(controller::measure(program, cluster).await.context("controller")?);
+        let measured = controller::measure(engine, cluster, &arguments.counts).await;
+        page.section(measured.context("controller")?);
     }
     page.print()
 }

@@ -17,7 +17,10 @@ const TAGS: u32 = 100;
 const SERVICES: [&str; 3] = ["api-gateway", "api-enrichment", "api-generation"];
 
 /// One pass with nothing to do, beside the reads of the guide's shell script.
-pub(crate) async fn measure(program: &Program, cluster: &Cluster) -> anyhow::Result<Section> {
+pub(crate) async fn measure(
+    (program, engine): (&Program, &Program),
+    cluster: &Cluster,
+) -> anyhow::Result<Section> {
     let namespace = Namespace::make(cluster, "pass").await?;
     let images = cluster.images();
     let pattern = images.small_pattern(program).await?;
@@ -40,7 +43,7 @@ pub(crate) async fn measure(program: &Program, cluster: &Cluster) -> anyhow::Res
         namespace.kubectl().apply(&wish.manifests()).await?;
     }
     let kubeconfig = cluster.facts().kubeconfig.display().to_string();
-    let path = program.path().display().to_string();
+    let path = engine.path().display().to_string();
     let pass = [path.as_str(), "sync", "--namespace", namespace.name(), "--kubeconfig", &kubeconfig];
     let first = spent::measure(&pass)?;
     ensure!(first.code == Some(0), "the first pass ended with {:?}: {}", first.code, first.said);

@@ -16,7 +16,10 @@ use crate::{
 const ROUNDS: u32 = 30;
 
 /// From a notification to the patch that the API server got, and to the new pod that is ready.
-pub(crate) async fn measure(program: &Program, cluster: &Cluster) -> anyhow::Result<Section> {
+pub(crate) async fn measure(
+    (program, engine): (&Program, &Program),
+    cluster: &Cluster,
+) -> anyhow::Result<Section> {
     let namespace = Namespace::make(cluster, "patches").await?;
     let images = cluster.images();
     let path = format!("{}/example", namespace.name());
@@ -33,7 +36,7 @@ pub(crate) async fn measure(program: &Program, cluster: &Cluster) -> anyhow::Res
         checks: "[]",
     };
     namespace.kubectl().apply(&wish.manifests()).await?;
-    let controller = ToldController::start(program, cluster, &namespace, &repository)?;
+    let controller = ToldController::start(engine, cluster, &namespace, &repository)?;
     let (mut patched, mut ready) = (Figures::default(), Figures::default());
     for number in 0..=ROUNDS {
         let digest = push(number + 1).await?;

@@ -26,7 +26,10 @@ const FAULTS: [(&str, Option<(&str, &str)>); 5] = [
 ];
 
 /// Bad releases over a good one that serves under load.
-pub(crate) async fn measure(program: &Program, cluster: &Cluster) -> anyhow::Result<Section> {
+pub(crate) async fn measure(
+    (program, engine): (&Program, &Program),
+    cluster: &Cluster,
+) -> anyhow::Result<Section> {
     let namespace = Namespace::make(cluster, "taken-back").await?;
     let (kubectl, images) = (namespace.kubectl(), cluster.images());
     let path = format!("{}/example", namespace.name());
@@ -50,7 +53,7 @@ pub(crate) async fn measure(program: &Program, cluster: &Cluster) -> anyhow::Res
     kubectl.apply(&wish.manifests()).await?;
     kubectl.line("rollout status deployment/example --timeout=120s").await?;
     answers(&url).await?;
-    let controller = ToldController::start(program, cluster, &namespace, &repository)?;
+    let controller = ToldController::start(engine, cluster, &namespace, &repository)?;
 
     let (mut rows, mut sent, mut failed, mut number) = (Vec::new(), 0, 0, 1);
     for (what, fault) in FAULTS {
