@@ -12,6 +12,8 @@ use mercurious_engine::{
 };
 use mercurious_registry::{Keychain, RegistryClient, RegistryClientBuilder, RegistryError};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use crate::{Credentials, chain};
 
 /// The engine's questions to a registry, with the credentials of a home.
@@ -21,6 +23,7 @@ pub struct OciImageSource<C> {
     build: Box<dyn Fn() -> RegistryClientBuilder + Send + Sync>,
     /// One client per wiring; almost always just one in all.
     clients: Mutex<BTreeMap<Wired, RegistryClient>>,
+    turns: Arc<Semaphore>,
 }
 
 /// What tells a wiring from others, and the host to which plain HTTP is allowed.
@@ -28,6 +31,8 @@ type Wired = (Option<Digest>, Option<String>);
 
 /// Secrets that change leave clients behind: so many are kept.
 const CLIENTS: usize = 64;
+/// So many repositories are learned from the beginning at a time.
+const TURNS: usize = 4;
 
 impl<C> fmt::Debug for OciImageSource<C> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,7 +50,13 @@ impl<C: Credentials> OciImageSource<C> {
         platform: Platform,
         build: impl Fn() -> RegistryClientBuilder + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { credentials, platform, build: Box::new(build), clients: Mutex::default() })
+        Arc::new(Self {
+            credentials,
+            platform,
+            build: Box::new(build),
+            clients: Mutex::default(),
+            turns: Arc::new(Semaphore::new(TURNS)),
+        })
     }
 
     /// A source that asks through one client, whatever a place says of certificates.
@@ -104,6 +115,11 @@ impl<C: Credentials> ImageSource for OciImageSource<C> {
             .await
             .map(|resolved| resolved.release)
             .map_err(|error| look_error(&error))
+    }
+
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // Nothing closes it.
+        Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 
     async fn tags(&self, place: &Place) -> Result<Vec<Tag>, LookError> {

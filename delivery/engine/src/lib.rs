@@ -37,7 +37,7 @@ pub use admission::Admission;
 pub use ask_error::AskError;
 pub use audit::AuditEntry;
 pub use detect::{
-    Look, LookDepth, PassedOver, SAFETY_NET, Seen, ShownTag, TagChoice, choose, look, shown,
+    Listing, Look, LookDepth, PassedOver, SAFETY_NET, Seen, ShownTag, TagChoice, choose, look, shown,
     tag_choices,
 };
 pub use engine::{Engine, EngineError, Ports};

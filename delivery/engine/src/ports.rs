@@ -7,7 +7,7 @@ use mercurious_core::{
     resources::{AutoDeployStatus, CheckSpec, ObjectName},
     rollout::Record,
 };
-use tokio::sync::broadcast;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
 
 use crate::{AuditEntry, Event, Place, Seen, Target};
 
@@ -27,6 +27,12 @@ pub trait ImageSource: Send + Sync + 'static {
 
     /// All tags. Half a list is an error.
     async fn tags(&self, place: &Place) -> Result<Vec<Tag>, LookError>;
+
+    /// Waits until a repository of many unknown images may be learned: what is known of one while it is learned takes
+    /// megabytes.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        None
+    }
 }
 
 /// Why a look gave no answer.
@@ -139,6 +145,12 @@ pub trait Store: Send + Sync + 'static {
         _status: &AutoDeployStatus,
     ) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// So many of a repository's newest releases are enough to remember, for a home that has little room. With a number,
+    /// the engine itself keeps no more in memory, where no policy reads the names of the others.
+    fn room(&self) -> Option<usize> {
+        None
     }
 
     /// What was seen of a repository.

@@ -1,12 +1,16 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use mercurious_core::{image::Tag, policy::Policy, resources::ObjectName};
+use mercurious_core::{
+    image::Tag,
+    policy::{Order, Policy},
+    resources::ObjectName,
+};
 use mercurious_runtime::CancellationToken;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Event, EventKind, LookDepth, RepositoryWish, SAFETY_NET, Seen,
+    Event, EventKind, Listing, LookDepth, RepositoryWish, SAFETY_NET, Seen,
     detect::{described, look},
     engine::Ports,
     ports::LookError,
@@ -23,8 +27,8 @@ pub struct RepositoryState {
     pub unprepared: bool,
     /// When the last look ended, good or bad.
     pub looked_at: Option<Timestamp>,
-    /// Whether the tags were listed in this engine's life, so that all of them are in what was seen.
-    pub listed: bool,
+    /// All tags, where they were listed in this engine's life.
+    pub listing: Option<Arc<Listing>>,
 }
 
 /// Asks for a look now.
@@ -147,26 +151,42 @@ impl Watcher {
         let now = self.ports.clock.now();
         match answer {
             Ok(found) => {
-                if found.changed || is_overdue(before.listed_at, found.seen.listed_at) {
-                    let policies = described(&policies);
-                    let saved = self.ports.store.save_seen(&place.name, &found.seen, &policies);
+                let described = described(&policies);
+                let listing = match found.seen.listed_at {
+                    Some(at) if found.listed => {
+                        Some(Arc::new(Listing::of(found.seen.tags.keys(), at)))
+                    }
+                    _ => None,
+                };
+                let (seen, changed) = match self.ports.store.room() {
+                    Some(releases) if !policies.iter().any(reads_names) => {
+                        let cut = found.seen.cut(releases, &described);
+                        let changed = cut.differs_from(&before);
+                        (cut, changed)
+                    }
+                    _ => (found.seen, found.changed),
+                };
+                if changed || is_overdue(before.listed_at, seen.listed_at) {
+                    let saved = self.ports.store.save_seen(&place.name, &seen, &described);
                     if let Err(error) = saved.await {
                         tracing::warn!(error = %error, "what was seen cannot be written; it will be looked at again after a restart");
                     }
                 }
-                if found.changed {
+                if changed {
                     self.tell(EventKind::Found {
-                        message: format!("{} tags in {}", found.seen.tags.len(), place.repository),
+                        message: format!("{} tags in {}", seen.count(), place.repository),
                     });
                 }
                 self.state.send_modify(|state| {
-                    if *state.seen != found.seen {
-                        state.seen = Arc::new(found.seen);
+                    if *state.seen != seen {
+                        state.seen = Arc::new(seen);
                     }
                     state.failure = None;
                     state.unprepared = false;
                     state.looked_at = Some(now);
-                    state.listed |= found.listed;
+                    if listing.is_some() {
+                        state.listing = listing;
+                    }
                 });
                 false
             }
@@ -191,6 +211,11 @@ impl Watcher {
         let object = self.name.clone();
         self.ports.notifier.notify(&Event { at: self.ports.clock.now(), object, kind });
     }
+}
+
+/// Whether a policy chooses by the names of tags, so that all of them must be at hand.
+fn reads_names(policy: &Policy) -> bool {
+    !matches!(policy.order, Order::Newest | Order::Digest(_))
 }
 
 /// Whether the last listing that is written down would soon be taken for an old one: an engine that lives for one

@@ -405,7 +405,7 @@ pub async fn run_pass(
         }
         for name in &unlisted {
             let state = handle.repository_state(name).map(|state| state.borrow().clone());
-            if state.is_some_and(|state| !state.listed && state.failure.is_none()) {
+            if state.is_some_and(|state| state.listing.is_none() && state.failure.is_none()) {
                 // A look that fails is told below.
                 let _ = handle.look_at(name).await;
             }

@@ -11,6 +11,9 @@ pub struct Mirror {
     plain: bool,
 }
 
+/// So many bytes of manifests and configurations stay in memory.
+const DOCUMENTS: usize = 512 * 1024;
+
 /// Why a text names no mirror.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
@@ -45,6 +48,8 @@ impl FromStr for Mirror {
 pub(crate) fn builder(mirrors: &[Mirror]) -> RegistryClientBuilder {
     let builder =
         RegistryClient::builder().user_agent(concat!("mercurious/", env!("CARGO_PKG_VERSION")));
+    // What matters of them is kept elsewhere.
+    let builder = builder.documents_in_memory(DOCUMENTS);
     mirrors.iter().fold(builder, |builder, mirror| {
         let builder = if mirror.plain { builder.plain_http(&mirror.instead) } else { builder };
         builder.mirror(&mirror.host, &mirror.instead)

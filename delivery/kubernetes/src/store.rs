@@ -384,6 +384,10 @@ impl Store for StatusStore {
         self.write(name, |stored| stored.shown = Some(status.clone())).await
     }
 
+    fn room(&self) -> Option<usize> {
+        Some(SEEN)
+    }
+
     async fn seen(&self, name: &ObjectName) -> Result<Option<Seen>, StoreError> {
         let followers = self.inner.followers.lock().unwrap_or_else(PoisonError::into_inner);
         let followers = followers.get(name).cloned().unwrap_or_default();

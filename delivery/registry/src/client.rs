@@ -7,7 +7,7 @@ use crate::{
     ClientCertificate, ForwardProxy, HostLimits, Keychain, RateLimit, RegistryError, Retries,
     Spent, Timeouts, TlsError,
     authorize::{self, Access},
-    documents::Documents,
+    documents::{Documents, MOST_BYTES},
     hosts::{Endpoint, Hosts},
     limiter::Limiter,
     request::{Answer, Request},
@@ -44,6 +44,7 @@ pub struct RegistryClientBuilder {
     retries: Retries,
     clock: Arc<dyn Clock>,
     cache: Option<PathBuf>,
+    documents_in_memory: usize,
 }
 
 /// Why a client cannot be made.
@@ -71,6 +72,7 @@ impl RegistryClient {
             retries: Retries::default(),
             clock: Arc::new(SystemClock),
             cache: None,
+            documents_in_memory: MOST_BYTES,
         }
     }
 
@@ -208,6 +210,13 @@ impl RegistryClientBuilder {
         self
     }
 
+    /// Keeps so many bytes of manifests and configurations in memory, at most.
+    #[must_use]
+    pub fn documents_in_memory(mut self, bytes: usize) -> Self {
+        self.documents_in_memory = bytes;
+        self
+    }
+
     /// Makes the client. Opens no connection.
     pub fn build(self) -> Result<RegistryClient, BuildError> {
         let http = reqwest::Client::builder()
@@ -238,7 +247,7 @@ impl RegistryClientBuilder {
                 },
                 sessions: Sessions::default(),
                 hosts: self.hosts,
-                documents: Documents::new(self.cache),
+                documents: Documents::new(self.cache, self.documents_in_memory),
             }),
         })
     }

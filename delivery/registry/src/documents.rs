@@ -3,7 +3,6 @@
 //! The repository is part of the key: that a digest exists in one place does not say that it does in another.
 
 use std::{
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -13,8 +12,9 @@ use lru::LruCache;
 use mercurious_core::image::{Digest, Repository};
 
 /// Bytes kept in memory; an index is about 2 KiB, a configuration 5 KiB.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
-const MOST_DOCUMENTS: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+pub(crate) const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// What a document takes beside its own bytes, about.
+const KEY: usize = 384;
 /// Files kept in the directory; the oldest tenth goes when there are more.
 const MOST_FILES: usize = 20_000;
 
@@ -30,12 +30,15 @@ pub(crate) struct Documents {
 struct Memory {
     kept: LruCache<Key, Bytes>,
     bytes: usize,
+    most: usize,
     written: usize,
 }
 
 impl Documents {
-    pub(crate) fn new(directory: Option<PathBuf>) -> Self {
-        let memory = Memory { kept: LruCache::new(MOST_DOCUMENTS), bytes: 0, written: 0 };
+    /// So many bytes stay in memory, at most.
+    pub(crate) fn new(directory: Option<PathBuf>, most: usize) -> Self {
+        let kept = LruCache::unbounded();
+        let memory = Memory { kept, bytes: 0, most, written: 0 };
         Self { memory: Mutex::new(memory), directory }
     }
 
@@ -88,13 +91,13 @@ impl Documents {
     fn remember(&self, key: Key, bytes: Bytes) -> bool {
         let mut guard = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = &mut *guard;
-        memory.bytes += bytes.len();
+        memory.bytes += bytes.len() + KEY;
         if let Some((_, old)) = memory.kept.push(key, bytes) {
-            memory.bytes -= old.len();
+            memory.bytes -= old.len() + KEY;
         }
-        while memory.bytes > MOST_BYTES {
+        while memory.bytes > memory.most {
             match memory.kept.pop_lru() {
-                Some((_, old)) => memory.bytes -= old.len(),
+                Some((_, old)) => memory.bytes -= old.len() + KEY,
                 None => break,
             }
         }
@@ -136,9 +139,9 @@ mod tests {
         let repository: Repository = "h.io/a".parse().unwrap();
         let bytes = Bytes::from_static(b"{}");
         let digest = Digest::of(&bytes);
-        let first = Documents::new(Some(directory.path().join("deep/cache")));
+        let first = Documents::new(Some(directory.path().join("deep/cache")), MOST_BYTES);
         first.put(&repository, &digest, &bytes).await;
-        let again = || Documents::new(Some(directory.path().join("deep/cache")));
+        let again = || Documents::new(Some(directory.path().join("deep/cache")), MOST_BYTES);
         assert_eq!(again().get(&repository, &digest).await, Some(bytes));
         assert_eq!(again().get(&"h.io/b".parse().unwrap(), &digest).await, None);
         let file = std::fs::read_dir(directory.path().join("deep/cache"))
@@ -154,9 +157,9 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_bounded() {
-        let documents = Documents::new(None);
+        let documents = Documents::new(None, MOST_BYTES);
         let repository: Repository = "h.io/a".parse().unwrap();
-        let big = |fill: u8| Bytes::from(vec![fill; MOST_BYTES / 2 - 1]);
+        let big = |fill: u8| Bytes::from(vec![fill; MOST_BYTES / 2 - KEY]);
         for fill in 0..3 {
             documents.put(&repository, &Digest::of(&[fill]), &big(fill)).await;
         }

@@ -127,7 +127,7 @@ fn named(release: &Release, tag: &Tag) -> Release {
 }
 
 fn nothing_matches(policy: &Policy, seen: &Seen) -> String {
-    match seen.tags.len() {
+    match seen.count() {
         0 => format!("the repository has no tags; wanted: {}", policy.describe()),
         1 => format!("the repository's one tag does not match; wanted: {}", policy.describe()),
         count => format!("none of {count} tags matches; wanted: {}", policy.describe()),

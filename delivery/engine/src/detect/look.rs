@@ -10,6 +10,8 @@ use mercurious_core::{
     policy::{Order, Policy},
 };
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{Look, Seen};
 use crate::{
     Place,
@@ -21,6 +23,9 @@ pub const SAFETY_NET: Duration = Duration::from_mins(10);
 
 /// So many questions are open at once within one look.
 const CONCURRENCY: usize = 32;
+
+/// Who has more questions than this waits for its turn.
+const MANY: usize = 64;
 
 /// How much a look may assume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +48,7 @@ pub async fn look(
     depth: LookDepth,
     now: Timestamp,
 ) -> Result<Look, LookError> {
-    let mut round = Round { source, place, policies, seen: before.clone(), moved: BTreeSet::new() };
+    let mut round = Round { source, place, policies, seen: before.clone(), moved: BTreeSet::new(), turn: None };
     round.seen.passed_over.hold_for(&described(policies));
     let full = depth != LookDepth::Poll;
     if let LookDepth::Full { moved } = depth {
@@ -76,6 +81,8 @@ struct Round<'a> {
     seen: Seen,
     /// Tags that must be asked again even though their digest is known.
     moved: BTreeSet<Tag>,
+    /// Held while much is learned.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Round<'_> {
@@ -191,6 +198,7 @@ impl Round<'_> {
                 self.seen.tags.insert(tag, digest);
             }
         }
+        self.seen.passed_over.keep_only(self.seen.tags.keys());
         self.seen.listed_at = Some(now);
         Ok(())
     }
@@ -220,6 +228,9 @@ impl Round<'_> {
                     }));
                 }
             }
+        }
+        if unknown.len() > MANY {
+            self.turn = self.source.turn().await;
         }
         let (source, place) = (self.source, self.place);
         let answers: Vec<(Tag, Option<Digest>)> = stream::iter(unknown)

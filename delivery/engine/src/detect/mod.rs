@@ -10,6 +10,7 @@
 //! A look that fails half-way returns an error and leaves what was seen as it was.
 
 mod choose;
+mod listing;
 mod look;
 mod seen;
 
@@ -17,4 +18,5 @@ pub(crate) use choose::overlooked;
 pub use choose::{ShownTag, TagChoice, choose, shown, tag_choices};
 pub(crate) use look::described;
 pub use look::{LookDepth, SAFETY_NET, look};
+pub use listing::Listing;
 pub use seen::{Look, PassedOver, Seen};

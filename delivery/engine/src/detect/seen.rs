@@ -87,6 +87,12 @@ impl Seen {
         cut
     }
 
+    /// How many tags there are, those of which only a mark is kept among them.
+    pub fn count(&self) -> usize {
+        let named = self.tags.keys().filter(|tag| !self.passed_over.contains(tag)).count();
+        named + self.passed_over.tags.len()
+    }
+
     /// Whether all is known of this digest that can be.
     pub(super) fn knows(&self, digest: &Digest) -> bool {
         self.releases.contains_key(digest) || self.unusable.contains_key(digest)
@@ -100,8 +106,9 @@ impl Seen {
 pub struct PassedOver {
     /// The policies that they were asked for: another policy may choose among them.
     policies: String,
+    /// In order.
     #[serde(with = "marks")]
-    tags: BTreeSet<u64>,
+    tags: Vec<u64>,
 }
 
 impl PassedOver {
@@ -117,13 +124,25 @@ impl PassedOver {
         }
     }
 
+    /// Forgets those that are not among all tags that there are.
+    pub(super) fn keep_only<'a>(&mut self, tags: impl Iterator<Item = &'a Tag>) {
+        if self.tags.is_empty() {
+            return;
+        }
+        let there: BTreeSet<u64> = tags.map(mark).collect();
+        self.tags.retain(|mark| there.contains(mark));
+    }
+
     fn insert(&mut self, tag: &Tag, policies: &str) {
         policies.clone_into(&mut self.policies);
-        self.tags.insert(mark(tag));
+        let mark = mark(tag);
+        if let Err(place) = self.tags.binary_search(&mark) {
+            self.tags.insert(place, mark);
+        }
     }
 
     pub(super) fn contains(&self, tag: &Tag) -> bool {
-        !self.tags.is_empty() && self.tags.contains(&mark(tag))
+        !self.tags.is_empty() && self.tags.binary_search(&mark(tag)).is_ok()
     }
 }
 
@@ -137,12 +156,10 @@ fn mark(tag: &Tag) -> u64 {
 
 /// Twelve hexadecimal digits a mark, in one string.
 mod marks {
-    use std::collections::BTreeSet;
-
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
     pub(super) fn serialize<S: Serializer>(
-        marks: &BTreeSet<u64>,
+        marks: &[u64],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let text: String = marks.iter().map(|mark| format!("{mark:012x}")).collect();
@@ -151,9 +168,9 @@ mod marks {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeSet<u64>, D::Error> {
+    ) -> Result<Vec<u64>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.as_bytes()
+        let mut marks = text.as_bytes()
             .chunks(12)
             .map(|digits| {
                 std::str::from_utf8(digits)
@@ -161,7 +178,10 @@ mod marks {
                     .and_then(|digits| u64::from_str_radix(digits, 16).ok())
                     .ok_or_else(|| D::Error::custom("not a list of marks"))
             })
-            .collect()
+            .collect::<Result<Vec<u64>, _>>()?;
+        // They are looked for in order.
+        marks.sort_unstable();
+        Ok(marks)
     }
 }
 

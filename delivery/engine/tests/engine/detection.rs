@@ -250,3 +250,28 @@ async fn what_is_cut_short_chooses_the_same_and_asks_no_tag_again() {
     let (heads, _, _) = registry.spent();
     assert!(heads > 200, "{heads}");
 }
+
+#[tokio::test]
+async fn what_is_cut_short_stays_so_when_tags_are_listed_and_forgets_those_that_are_gone() {
+    let registry = FakeRegistry::default();
+    for number in 0..50 {
+        registry.push(&[&format!("sha-{number:07x}")], number);
+    }
+    registry.push(&["sha-abcdef0", "latest"], 300);
+    let described = policy().describe();
+    let cut = poll(&registry, &Seen::default()).await.cut(10, &described);
+    assert_eq!((cut.count(), cut.tags.len()), (52, 11));
+    let list = async |seen: &Seen| {
+        let later = seen.listed_at.unwrap() + 2.hours();
+        let look = look(&registry, &place(), &[policy()], seen, LookDepth::Poll, later).await;
+        look.unwrap().seen
+    };
+    let listed = list(&cut).await;
+    assert_eq!((listed.count(), listed.tags.len()), (52, 52));
+    let again = listed.cut(10, &described);
+    assert!(!again.differs_from(&cut), "a listing with nothing new is no news");
+
+    registry.tags.lock().unwrap().remove(&"sha-0000001".parse().unwrap());
+    let fewer = list(&again).await.cut(10, &described);
+    assert_eq!((fewer.count(), fewer.tags.len()), (51, 11));
+}

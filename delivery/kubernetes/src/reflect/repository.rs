@@ -3,14 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
-use mercurious_core::image::Tag;
-use mercurious_engine::SAFETY_NET;
+use mercurious_engine::{Listing, SAFETY_NET};
 use serde::{Deserialize, Serialize};
 
 use super::condition::{Conditions, Moment, whole_seconds};
-
-/// So many tags are named in a status.
-const LATEST_TAGS: usize = 10;
 
 /// `ImageRepository.status`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,17 +60,13 @@ pub(crate) enum Looked {
 }
 
 impl ScanResult {
-    /// Of these tags, which were listed then.
-    pub(crate) fn of<'a>(tags: impl Iterator<Item = &'a Tag>, at: Timestamp) -> Self {
-        // Flux's order: the bytewise largest first.
-        let mut tags: Vec<&str> = tags.map(Tag::as_str).collect();
-        tags.sort_unstable_by(|one, other| other.cmp(one));
-        let latest: Vec<String> =
-            tags.iter().take(LATEST_TAGS).map(|tag| (*tag).to_owned()).collect();
+    /// Of a listing.
+    pub(crate) fn of(listing: &Listing) -> Self {
+        let latest: Vec<String> = listing.largest.iter().map(ToString::to_string).collect();
         Self {
-            revision: Some(revision(&tags)),
-            tag_count: tags.len(),
-            scan_time: Some(whole_seconds(at)),
+            revision: Some(listing.checksum.to_string()),
+            tag_count: listing.count,
+            scan_time: Some(whole_seconds(listing.at)),
             latest_tags: (!latest.is_empty()).then_some(latest),
         }
     }
@@ -83,20 +75,6 @@ impl ScanResult {
     pub(crate) fn tells_the_same(&self, other: &Self) -> bool {
         (&self.revision, self.tag_count) == (&other.revision, other.tag_count)
     }
-}
-
-/// Flux's checksum of a list of tags: Adler-32 of its JSON, in decimal.
-fn revision(tags: &[&str]) -> String {
-    let mut checksum = adler2::Adler32::new();
-    // Tags need no escaping.
-    checksum.write_slice(b"[");
-    for (number, tag) in tags.iter().enumerate() {
-        checksum.write_slice(if number > 0 { b",\"" } else { b"\"" });
-        checksum.write_slice(tag.as_bytes());
-        checksum.write_slice(b"\"");
-    }
-    checksum.write_slice(b"]");
-    checksum.checksum().to_string()
 }
 
 impl RepositoryStatus {
@@ -213,19 +191,21 @@ pub(crate) fn image_fault(image: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use mercurious_core::image::Tag;
     use super::*;
 
     fn at(second: i64) -> Moment {
         Moment { generation: 3, now: Timestamp::from_second(second).unwrap() }
     }
 
-    fn tags(names: &[&str]) -> Vec<Tag> {
+    fn tags(names: &[&str]) -> BTreeSet<Tag> {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
     fn listed(names: &[&str], second: i64) -> Looked {
         let tags = tags(names);
-        Looked::Listed(ScanResult::of(tags.iter(), Timestamp::from_second(second).unwrap()))
+        let at = Timestamp::from_second(second).unwrap();
+        Looked::Listed(ScanResult::of(&Listing::of(tags.iter(), at)))
     }
 
     fn facts(looked: Looked) -> RepositoryFacts<'static> {
@@ -244,17 +224,11 @@ mod tests {
     }
 
     #[test]
-    fn checksums_are_those_of_flux() {
-        // Computed with Flux's own code, see its internal/database/badger.go.
-        assert_eq!(revision(&["d", "c", "b", "a"]), "580584407");
-        assert_eq!(revision(&[]), "18153657");
-    }
-
-    #[test]
     fn a_scan_names_its_ten_largest_tags() {
         let names: Vec<String> = (0..12).map(|number| format!("v{number:02}")).collect();
         let tags: Vec<Tag> = names.iter().map(|name| name.parse().unwrap()).collect();
-        let found = ScanResult::of(tags.iter(), Timestamp::from_millisecond(1_999).unwrap());
+        let at = Timestamp::from_millisecond(1_999).unwrap();
+        let found = ScanResult::of(&Listing::of(tags.iter(), at));
         assert_eq!(found.tag_count, 12);
         let latest = found.latest_tags.unwrap();
         assert_eq!((latest.len(), latest[0].as_str(), latest[9].as_str()), (10, "v11", "v02"));

@@ -240,7 +240,7 @@ fn choose(
         Ok(choice) => {
             Ok(ImageRef { name: image.to_owned(), tag: choice.tag.to_string(), digest: None })
         }
-        Err(why) if state.seen.tags.is_empty() => Err(Answer::NoTags(Some(why))),
+        Err(why) if state.seen.count() == 0 => Err(Answer::NoTags(Some(why))),
         Err(why) => Err(Answer::Nothing(why)),
     }
 }
@@ -274,9 +274,9 @@ fn looked(object: &ImageRepository, known: &Repository, state: Option<&Repositor
         (_, None) => Looked::NotYet,
         (Some(failure), _) if state.unprepared => Looked::Unprepared(failure.clone()),
         (Some(failure), _) => Looked::Failed(failure.clone()),
-        (None, Some(_)) => match state.seen.listed_at {
-            Some(at) if state.listed => Looked::Listed(ScanResult::of(state.seen.tags.keys(), at)),
-            _ => Looked::Unchanged,
+        (None, Some(_)) => match &state.listing {
+            Some(listing) => Looked::Listed(ScanResult::of(listing)),
+            None => Looked::Unchanged,
         },
     }
 }

@@ -8,18 +8,20 @@ use tokio::process::Command;
 use crate::{
     gate::{Gate, PASSWORD},
     stage::{Scene, tests},
+    vault::{self, Vault},
 };
 
 tests![
     credentials_of_the_repository_the_pod_and_its_account_are_found_and_every_match_is_tried,
     wrong_and_missing_credentials_are_told_by_name_and_never_by_content,
+    certificates_and_a_proxy_are_those_of_the_secrets_that_the_repository_names,
 ];
 
 /// Who follows the repository, and where a Secret is named.
-struct Case {
+struct Case<'a> {
     name: &'static str,
     /// Fields of the ImageRepository.
-    repository: &'static str,
+    repository: &'a str,
     /// Fields of the pod template.
     pod: &'static str,
 }
@@ -149,6 +151,54 @@ async fn wrong_and_missing_credentials_are_told_by_name_and_never_by_content(
     Ok(())
 }
 
+/// A registry that no name server knows, behind a proxy with a password, with a certificate of nobody's authority, that
+/// asks for ours: what it takes stands in two Secrets, and a third has it wrong.
+async fn certificates_and_a_proxy_are_those_of_the_secrets_that_the_repository_names(
+    scene: Scene,
+) -> anyhow::Result<()> {
+    let vault = Vault::open(scene.cluster().facts()).await?;
+    let namespace = scene.namespace("vault").await?;
+    let path = format!("{}/web", namespace.name());
+    let digest = scene.cluster().images().push(&scene.program, &path, Image::good(1)).await?;
+    namespace.kubectl().apply(&vault.secrets()).await?;
+    let (certificates, proxy) =
+        ("certSecretRef: { name: certificates }", "proxySecretRef: { name: proxy }");
+    let image = format!("{}/{path}", vault::HOST);
+    let manifests: String = [
+        ("both", format!("{certificates}\n  {proxy}")),
+        ("no-certificates", proxy.to_owned()),
+        ("no-proxy", certificates.to_owned()),
+        ("wrong-password", format!("{certificates}\n  proxySecretRef: {{ name: wrong }}")),
+    ]
+    .into_iter()
+    .map(|(name, repository)| {
+        let case = Case { name, repository: &repository, pod: "automountServiceAccountToken: false" };
+        wish(&case, &image).replace("insecure: true", "insecure: false").replace(
+            "spec:\n  selector",
+            "spec:\n  replicas: 0\n  selector",
+        )
+    })
+    .collect();
+    namespace.kubectl().apply(&manifests).await?;
+    let (succeeded, said) = sync(&scene, &namespace).await?;
+    ensure!(!succeeded, "all of them found a way in: {said}");
+    let get = "get deployments --output=jsonpath={range .items[*]}{.metadata.name}={..spec.containers[0].image};{end}";
+    let runs = namespace.kubectl().run(&get.splitn(3, ' ').collect::<Vec<_>>()).await?;
+    ensure!(runs.contains(&format!("@{digest}")), "the vault stayed shut: {runs}: {said}");
+    ensure!(runs.matches('@').count() == 1, "one way in is enough: {runs}");
+    ensure!(vault.passed() > 0, "nobody asked the proxy");
+    for name in ["no-certificates", "no-proxy", "wrong-password"] {
+        ensure!(said.contains(&format!("{}/{name}", namespace.name())), "{name} is not in: {said}");
+    }
+    let all = namespace.kubectl().line("get imagerepositories,autodeploys,events --output=yaml").await?;
+    ensure!(
+        !said.contains(vault::PASSWORD) && !all.contains(vault::PASSWORD),
+        "the password was told"
+    );
+    vault.close().await;
+    Ok(())
+}
+
 /// One pass, and what it said.
 async fn sync(scene: &Scene, namespace: &Namespace) -> anyhow::Result<(bool, String)> {
     let output = Command::from(scene.engine.command())
@@ -162,7 +212,7 @@ async fn sync(scene: &Scene, namespace: &Namespace) -> anyhow::Result<(bool, Str
     Ok((output.status.success(), said.concat()))
 }
 
-fn wish(case: &Case, image: &str) -> String {
+fn wish(case: &Case<'_>, image: &str) -> String {
     let Case { name, repository, pod } = case;
     format!(
         "---

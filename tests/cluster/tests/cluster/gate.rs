@@ -5,7 +5,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use mercurious_cluster::Facts;
 use mercurious_runtime::Tasks;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 
@@ -71,16 +71,8 @@ impl Gate {
 
 /// One request for each connection: the next shows its password anew.
 async fn admit(mut guest: TcpStream, behind: &str) -> anyhow::Result<()> {
-    let mut head = Vec::new();
-    let end = loop {
-        let read = guest.read_buf(&mut head).await?;
-        if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        anyhow::ensure!(read > 0 && head.len() < LONGEST_HEAD, "not a request");
-    };
+    let (lines, rest) = head(&mut guest).await?;
     let wanted = format!("Basic {}", BASE64_STANDARD.encode(format!("{NAME}:{PASSWORD}")));
-    let lines = String::from_utf8_lossy(&head[..end]).into_owned();
     let mut shown = lines.lines().filter_map(|line| line.split_once(": "));
     let is_known =
         shown.any(|(key, value)| key.eq_ignore_ascii_case("authorization") && value == wanted);
@@ -90,6 +82,31 @@ async fn admit(mut guest: TcpStream, behind: &str) -> anyhow::Result<()> {
         guest.write_all(refusal.as_bytes()).await?;
         return Ok(guest.shutdown().await?);
     }
+    pass_on(guest, (&lines, &rest), behind).await
+}
+
+/// What a request begins with, and what came of its body.
+pub(crate) async fn head(
+    guest: &mut (impl AsyncRead + Unpin),
+) -> anyhow::Result<(String, Vec<u8>)> {
+    let mut head = Vec::new();
+    let end = loop {
+        let read = guest.read_buf(&mut head).await?;
+        if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        anyhow::ensure!(read > 0 && head.len() < LONGEST_HEAD, "not a request");
+    };
+    let rest = head.split_off(end);
+    Ok((String::from_utf8_lossy(&head).into_owned(), rest))
+}
+
+/// Passes one request on to the registry, by the name that it knows itself by.
+pub(crate) async fn pass_on(
+    mut guest: impl AsyncRead + AsyncWrite + Unpin,
+    (lines, rest): (&str, &[u8]),
+    behind: &str,
+) -> anyhow::Result<()> {
     let mut registry = TcpStream::connect(behind).await?;
     let once: String = lines
         .lines()
@@ -100,7 +117,7 @@ async fn admit(mut guest: TcpStream, behind: &str) -> anyhow::Result<()> {
     registry
         .write_all(format!("{once}host: {behind}\r\nconnection: close\r\n\r\n").as_bytes())
         .await?;
-    registry.write_all(&head[end..]).await?;
+    registry.write_all(rest).await?;
     tokio::io::copy_bidirectional(&mut guest, &mut registry).await?;
     Ok(())
 }

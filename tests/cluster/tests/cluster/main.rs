@@ -14,6 +14,7 @@ mod reflected;
 mod rollouts;
 mod stage;
 mod steered;
+mod vault;
 
 use std::process::ExitCode;
 
