@@ -20,6 +20,8 @@ use crate::{ClusterWorkloads, workloads::bounded};
 
 /// One look asks several times in a moment, and reads its Secrets once.
 const ONE_LOOK: Duration = Duration::from_secs(2);
+/// Many workloads share a ServiceAccount; what it names is read again after this.
+const ACCOUNT: Duration = Duration::from_mins(1);
 
 /// Registry credentials as the kubelet finds them.
 ///
@@ -29,7 +31,8 @@ const ONE_LOOK: Duration = Duration::from_secs(2);
 /// match is tried; anonymous comes last.
 ///
 /// # Guarantees
-/// Secrets are read when a look is due and forgotten after it: none is listed, watched or cached.
+/// Secrets are read when a look is due and forgotten after it: none is listed, watched or cached. Which Secrets a
+/// ServiceAccount names is known for a minute.
 #[derive(Clone)]
 pub struct ClusterCredentials {
     inner: Arc<Inner>,
@@ -40,7 +43,9 @@ struct Inner {
     workloads: ClusterWorkloads,
     /// The workloads that follow a repository.
     followers: Mutex<BTreeMap<ObjectName, Vec<ObjectName>>>,
-    looks: Mutex<BTreeMap<ObjectName, (Instant, Keychain)>>,
+    looks: Known<Keychain>,
+    wirings: Known<Wiring>,
+    accounts: Known<Vec<ObjectName>>,
 }
 
 /// Why a Secret gives no credentials. Its content is never part of the message.
@@ -63,8 +68,14 @@ enum SecretError {
 impl ClusterCredentials {
     /// Credentials of this cluster.
     pub fn new(client: Client, workloads: ClusterWorkloads) -> Self {
-        let inner =
-            Inner { client, workloads, followers: Mutex::default(), looks: Mutex::default() };
+        let inner = Inner {
+            client,
+            workloads,
+            followers: Mutex::default(),
+            looks: Mutex::default(),
+            wirings: Mutex::default(),
+            accounts: Mutex::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -116,16 +127,21 @@ impl ClusterCredentials {
     }
 
     async fn pull_secrets_of(&self, account: &ObjectName) -> Result<Vec<ObjectName>, String> {
+        if let Some(names) = recent(&self.inner.accounts, account, ACCOUNT) {
+            return Ok(names);
+        }
         let api: Api<ServiceAccount> =
             Api::namespaced(self.inner.client.clone(), &account.namespace);
         let account_object = bounded(api.get_opt(&account.name)).await?;
         let references = account_object.and_then(|account| account.image_pull_secrets);
-        Ok(references
+        let names: Vec<ObjectName> = references
             .unwrap_or_default()
             .into_iter()
             .filter(|reference| !reference.name.is_empty())
             .map(|reference| ObjectName::new(&account.namespace, reference.name))
-            .collect())
+            .collect();
+        remember(&self.inner.accounts, account, names.clone());
+        Ok(names)
     }
 
     /// What the kubelet would use for the workloads that follow this repository. The kubelet passes over what it
@@ -191,20 +207,21 @@ impl ClusterCredentials {
 #[async_trait]
 impl Credentials for ClusterCredentials {
     async fn keychain(&self, place: &Place) -> Result<Keychain, LookError> {
-        {
-            let mut looks = self.inner.looks.lock().unwrap_or_else(PoisonError::into_inner);
-            looks.retain(|_, (at, _)| at.elapsed() < ONE_LOOK);
-            if let Some((_, keychain)) = looks.get(&place.name) {
-                return Ok(keychain.clone());
-            }
+        if let Some(keychain) = recent(&self.inner.looks, &place.name, ONE_LOOK) {
+            return Ok(keychain);
         }
         let keychain = self.find(place).await?;
-        let mut looks = self.inner.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.insert(place.name.clone(), (Instant::now(), keychain.clone()));
+        remember(&self.inner.looks, &place.name, keychain.clone());
         Ok(keychain)
     }
 
     async fn wiring(&self, place: &Place) -> Result<Wiring, LookError> {
+        if place.certificate_secret.is_none() && place.proxy_secret.is_none() {
+            return Ok(Wiring::default());
+        }
+        if let Some(wiring) = recent(&self.inner.wirings, &place.name, ONE_LOOK) {
+            return Ok(wiring);
+        }
         let mut wiring = Wiring::default();
         if let Some(name) = &place.certificate_secret {
             let read = self.wired(name, |get| wiring.with_certificates(get)).await;
@@ -214,8 +231,23 @@ impl Credentials for ClusterCredentials {
             let read = self.wired(name, |get| wiring.with_proxy(get)).await;
             wiring = read.map_err(|error| wrong(place, "proxySecretRef", &chain(&error)))?;
         }
+        remember(&self.inner.wirings, &place.name, wiring.clone());
         Ok(wiring)
     }
+}
+
+type Known<T> = Mutex<BTreeMap<ObjectName, (Instant, T)>>;
+
+/// What was read of this no longer ago; what is older is forgotten.
+fn recent<T: Clone>(known: &Known<T>, name: &ObjectName, age: Duration) -> Option<T> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.retain(|_, (at, _)| at.elapsed() < age);
+    known.get(name).map(|(_, found)| found.clone())
+}
+
+fn remember<T>(known: &Known<T>, name: &ObjectName, found: T) {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.insert(name.clone(), (Instant::now(), found));
 }
 
 fn wrong(place: &Place, field: &str, message: &str) -> LookError {
