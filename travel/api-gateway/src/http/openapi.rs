@@ -5,7 +5,7 @@ use utoipa::{
     openapi::{self, Content, Ref, ResponseBuilder, path::Operation},
 };
 
-use super::{events, jobs, probes, shares, trips};
+use super::{events, jobs, probes, regenerate, shares, trips};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,6 +17,7 @@ use super::{events, jobs, probes, shares, trips};
         trips::create,
         trips::show,
         trips::change,
+        regenerate::regenerate,
         shares::share,
         shares::unshare,
         shares::show,
