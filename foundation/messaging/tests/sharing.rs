@@ -38,9 +38,9 @@ async fn settled(members: &mut [Box<dyn Source>]) -> Vec<BTreeSet<String>> {
                 match event.unwrap() {
                     Event::Assigned(new) => owned.extend(new.iter().map(ToString::to_string)),
                     Event::Revoked(gone) => {
-                        gone.partitions
-                            .iter()
-                            .for_each(|gone| drop(owned.remove(&gone.to_string())));
+                        owned.retain(|known| {
+                            !gone.partitions.iter().any(|gone| gone.to_string() == *known)
+                        });
                     }
                     other => panic!("{other:?}"),
                 }

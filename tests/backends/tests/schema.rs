@@ -23,7 +23,7 @@ use mercurious_api_gateway::{
     store::{SqliteStore, Store},
 };
 use mercurious_backends::{Schemathesis, or_skip};
-use mercurious_contracts::topic;
+use mercurious_contracts::{JobId, topic};
 use mercurious_messaging::memory::{Broker, Chaos};
 use mercurious_runtime::{Clock, SystemClock, Tasks};
 use tokio::net::TcpListener;
@@ -54,8 +54,8 @@ async fn complete(jobs: Jobs) {
     }
 }
 
-/// Serves until the tasks end; where.
-async fn gateway(tasks: &Tasks) -> String {
+/// Serves until the tasks end; where, and a trip that is there.
+async fn gateway(tasks: &Tasks) -> (String, JobId) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().unwrap());
@@ -90,13 +90,14 @@ async fn gateway(tasks: &Tasks) -> String {
         run(foundation, consumer, source, listener, stop).await.unwrap();
     });
     let (jobs, stop) = (Jobs::new(store, clock, Arc::default(), times(), None), tasks.stopping());
+    let trip = jobs.accept(fixtures::request(), None, None).await.unwrap().job;
     tasks.spawn("completing", async move {
         tokio::select! {
             () = stop.cancelled() => {}
             () = complete(jobs) => {}
         }
     });
-    url
+    (url, trip)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,12 +105,16 @@ async fn every_answer_is_one_of_those_that_the_document_names() {
     let Some(schemathesis) = or_skip(Schemathesis::fetched) else { return };
     let schemathesis = Arc::new(schemathesis);
     let examples: u32 = setting("MERCURIOUS_SCHEMA_EXAMPLES", "50").parse().unwrap();
-    for seed in setting("MERCURIOUS_SCHEMA_SEEDS", "1").split(',') {
-        let seed: u64 = seed.trim().parse().unwrap();
+    let seeds = setting("MERCURIOUS_SCHEMA_SEEDS", "1");
+    let seeds = seeds.split(',').map(|seed| seed.trim().parse::<u64>().unwrap());
+    // Once about whatever comes to its mind, once about a trip that is there.
+    for (seed, there) in seeds.flat_map(|seed| [(seed, false), (seed, true)]) {
         let tasks = Tasks::new();
-        let url = gateway(&tasks).await;
+        let (url, trip) = gateway(&tasks).await;
         let program = Arc::clone(&schemathesis);
-        let asked = tokio::task::spawn_blocking(move || program.run(&url, seed, examples));
+        let known = if there { vec![("path.id", trip.to_string())] } else { Vec::new() };
+        let asked =
+            tokio::task::spawn_blocking(move || program.run(&url, (seed, examples), &known));
         let said = asked.await.unwrap().unwrap();
         let text = String::from_utf8_lossy(&said.stdout);
         assert!(

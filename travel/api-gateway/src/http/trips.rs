@@ -28,7 +28,7 @@ use crate::{
     path = "/v1/trips",
     tag = "trips",
     params(
-        ("idempotency-key" = Option<String>, Header, description = "the same key and the same request within a day: the same job"),
+        ("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255, description = "the same key and the same request within a day: the same job"),
         ("prefer" = Option<String>, Header, description = "wait=SECONDS, 60 at most: the answer comes once the trip is made or the time is up"),
     ),
     request_body = TripRequest,
@@ -113,6 +113,7 @@ fn trace(headers: &HeaderMap) -> String {
 #[utoipa::path(
     get,
     path = "/v1/trips/{id}",
+    operation_id = "show_trip",
     tag = "trips",
     params(("id" = String, Path, description = "the trip: its job's id, with .ics, .md, .geojson or .csv for those formats")),
     responses(

@@ -39,8 +39,8 @@ pub(super) fn next(job: &JobRecord, input: Input, now: Timestamp) -> Change {
     }
 }
 
-fn key(key: &str, fingerprint: &str) -> Option<IdempotencyKey> {
-    Some(IdempotencyKey { key: key.to_owned(), fingerprint: fingerprint.to_owned() })
+fn key(key: &str, fingerprint: &str) -> IdempotencyKey {
+    IdempotencyKey { key: key.to_owned(), fingerprint: fingerprint.to_owned() }
 }
 
 pub(super) async fn accepted(store: &dyn Store, number: u32) -> JobRecord {
@@ -84,10 +84,10 @@ async fn jobs_and_events(store: &dyn Store, other: &dyn Store) {
 }
 
 async fn keys(store: &dyn Store, other: &dyn Store) {
-    assert_eq!(store.accept(new(10), key("k", "a")).await.unwrap(), AcceptOutcome::Stored);
-    let again = other.accept(new(11), key("k", "a")).await.unwrap();
+    assert_eq!(store.accept(new(10), Some(key("k", "a"))).await.unwrap(), AcceptOutcome::Stored);
+    let again = other.accept(new(11), Some(key("k", "a"))).await.unwrap();
     assert_eq!(again, AcceptOutcome::Known(job_id(10)));
-    let other_request = other.accept(new(12), key("k", "b")).await.unwrap();
+    let other_request = other.accept(new(12), Some(key("k", "b"))).await.unwrap();
     assert_eq!(other_request, AcceptOutcome::OtherRequest);
     for number in [11, 12] {
         assert_eq!(store.job(job_id(number)).await.unwrap(), None);
@@ -100,7 +100,7 @@ async fn races(store: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     let stores = [store, other];
     let accepting = (0..16_u32).map(|number| {
         let store = Arc::clone(stores[number as usize % 2]);
-        async move { store.accept(new(20 + number), key("race", "a")).await.unwrap() }
+        async move { store.accept(new(20 + number), Some(key("race", "a"))).await.unwrap() }
     });
     let outcomes = futures::future::join_all(accepting).await;
     let stored = outcomes.iter().filter(|outcome| **outcome == AcceptOutcome::Stored).count();
@@ -160,7 +160,7 @@ async fn trips(store: &dyn Store, other: &dyn Store) {
     assert_eq!((stored.version, stored.trip.itinerary.days.len()), (1, 2));
     assert_eq!(store.trip(job_id(10)).await.unwrap(), None);
     let mut changed = StoredTrip { version: 2, ..stored };
-    changed.trip.itinerary.title = "Другое".to_owned();
+    "Другое".clone_into(&mut changed.trip.itinerary.title);
     assert_eq!(other.save_trip(changed.clone()).await.unwrap(), Committed::Stored);
     assert_eq!(store.save_trip(changed.clone()).await.unwrap(), Committed::Conflict);
     assert_eq!(store.trip(job_id(1)).await.unwrap(), Some(changed));
@@ -195,7 +195,10 @@ async fn sweeping(store: &dyn Store, other: &dyn Store) {
     assert_eq!(store.events(job_id(1), 0, 10).await.unwrap(), []);
     assert!(store.job(job_id(50)).await.unwrap().is_some());
     // A key that is not kept any more may be used again.
-    assert_eq!(store.accept(new(90), key("k", "b")).await.unwrap(), AcceptOutcome::OtherRequest);
+    assert_eq!(
+        store.accept(new(90), Some(key("k", "b"))).await.unwrap(),
+        AcceptOutcome::OtherRequest
+    );
     store.prune(later(2), later(0), 100).await.unwrap();
-    assert_eq!(store.accept(new(90), key("k", "b")).await.unwrap(), AcceptOutcome::Stored);
+    assert_eq!(store.accept(new(90), Some(key("k", "b"))).await.unwrap(), AcceptOutcome::Stored);
 }

@@ -190,6 +190,7 @@ fn gone() -> StoreError {
 }
 
 /// What SQLite says, as the store's error.
+#[expect(clippy::needless_pass_by_value, reason = "what map_err hands over")]
 pub(super) fn failure(error: rusqlite::Error) -> StoreError {
     let detail = error.to_string();
     match error.sqlite_error_code() {
