@@ -18,6 +18,7 @@ mod outbox;
 mod ports;
 mod retry;
 mod status;
+mod together;
 mod trace;
 
 pub use consumer::{Consumer, Parts, Settings};
@@ -29,4 +30,5 @@ pub use ports::{
 };
 pub use retry::{RetryPolicy, Route};
 pub use status::{Figures, Status};
+pub use together::Together;
 pub use trace::TraceContext;

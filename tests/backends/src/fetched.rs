@@ -12,6 +12,8 @@ use anyhow::{Context as _, bail, ensure};
 const KAFKA: &str = "4.4.0";
 /// The MongoDB-wire server's version.
 const SECANTUS: &str = "0.7.0b3";
+/// The version of schemathesis.
+const SCHEMATHESIS: &str = "4.32.5";
 
 /// Where it is kept.
 #[expect(clippy::disallowed_methods, reason = "the cache of these tests is in the user's home")]
@@ -68,13 +70,23 @@ pub(crate) fn installed(name: &str) -> anyhow::Result<PathBuf> {
 
 /// Kafka's jars.
 pub(crate) fn kafka_jars() -> anyhow::Result<PathBuf> {
+    jars("kafka", "kafka_2.13")
+}
+
+/// The jars of Kafka's own tools.
+pub(crate) fn kafka_tools() -> anyhow::Result<PathBuf> {
+    jars("kafka-tools", "kafka-tools")
+}
+
+/// An artifact of Kafka's, with all that it needs.
+fn jars(name: &str, artifact: &str) -> anyhow::Result<PathBuf> {
     installed("java")?;
-    let jars = kept(&format!("kafka-{KAFKA}"), |directory| {
+    let jars = kept(&format!("{name}-{KAFKA}"), |directory| {
         let pom = format!(
             "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
              <groupId>mercurious</groupId><artifactId>kafka</artifactId><version>1</version>\
              <packaging>pom</packaging><dependencies>\
-             <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>\
+             <dependency><groupId>org.apache.kafka</groupId><artifactId>{artifact}</artifactId>\
              <version>{KAFKA}</version></dependency>\
              <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId>\
              <version>1.7.36</version></dependency></dependencies></project>"
@@ -86,6 +98,16 @@ pub(crate) fn kafka_jars() -> anyhow::Result<PathBuf> {
             .current_dir(directory))
     })?;
     Ok(jars.join("lib"))
+}
+
+/// The virtual environment with schemathesis.
+pub(crate) fn schemathesis() -> anyhow::Result<PathBuf> {
+    kept(&format!("schemathesis-{SCHEMATHESIS}"), |directory| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(directory))?;
+        let package = format!("schemathesis=={SCHEMATHESIS}");
+        let python = directory.join("bin/python");
+        run(Command::new(python).args(["-m", "pip", "install", "--quiet", &package]))
+    })
 }
 
 /// The virtual environment with the MongoDB-wire server.

@@ -29,7 +29,7 @@ pub struct Kafka {
     jars: PathBuf,
     plain_port: u16,
     tls_port: u16,
-    users: [User; 3],
+    users: Vec<User>,
     process: Option<Process>,
 }
 
@@ -47,7 +47,8 @@ impl Kafka {
         let directory = TempDir::with_prefix("mercurious-kafka-")?;
         let [plain_port, tls_port, controller_port] = ports::free()?;
         let user = |name: &str| User { name: name.to_owned(), password: ports::password() };
-        let users = [user("admin"), user("app"), user("stranger")];
+        let names = ["admin", "app", "stranger", "api-gateway", "api-enrichment", "api-generation"];
+        let users = names.map(user).into();
         let mut kafka = Self { directory, jars, plain_port, tls_port, users, process: None };
         kafka.certificates()?;
         kafka.configure(controller_port)?;
@@ -88,6 +89,47 @@ impl Kafka {
     /// A user without any rights.
     pub fn stranger(&self) -> &User {
         &self.users[2]
+    }
+
+    /// The user of that service, or whoever else is called so. It may do what it is [allowed](Self::allow).
+    pub fn user(&self, name: &str) -> anyhow::Result<&User> {
+        let user = self.users.iter().find(|user| user.name == name);
+        user.with_context(|| format!("no user {name}"))
+    }
+
+    /// Lets a user do `operation` with a resource, such as `read` with `--topic` and its name. Each call is one of
+    /// Kafka's own tool `kafka-acls`.
+    pub fn allow(
+        &self,
+        user: &str,
+        operation: &str,
+        kind: &str,
+        resources: &[String],
+    ) -> anyhow::Result<()> {
+        let admin = self.admin();
+        let client = format!(
+            "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-512\n\
+             sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
+             username=\"{}\" password=\"{}\";\n",
+            admin.name, admin.password
+        );
+        write_secret(&self.path("admin.properties"), &client)?;
+        let mut command = Command::new(fetched::installed("java")?);
+        command
+            .arg("-XX:TieredStopAtLevel=1")
+            .arg("-cp")
+            .arg(format!("{}/*", fetched::kafka_tools()?.display()))
+            .args(["org.apache.kafka.tools.AclCommand", "--bootstrap-server", &self.address()])
+            .args(["--command-config", "admin.properties", "--add", "--operation", operation])
+            .args(["--allow-principal", &format!("User:{user}")])
+            .current_dir(self.directory.path());
+        for resource in resources {
+            command.args([kind, resource]);
+        }
+        let output = command.output().context("java is not installed")?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{user} was not allowed to {operation}: {said}");
+        Ok(())
     }
 
     /// The broker's process id, while it runs.
@@ -144,7 +186,7 @@ impl Kafka {
     }
 
     fn configure(&self, controller: u16) -> anyhow::Result<()> {
-        let [admin, app, stranger] = &self.users;
+        let (admin, app) = (self.admin(), self.app());
         let scram = |mechanism: &str, listener: &str| {
             format!(
                 "listener.name.{listener}.{mechanism}.sasl.jaas.config=\
@@ -154,9 +196,8 @@ impl Kafka {
             )
         };
         let plain = |listener: &str| {
-            let known: String = [admin, app, stranger]
-                .map(|user| format!(" user_{}=\"{}\"", user.name, user.password))
-                .concat();
+            let known = |user: &User| format!(" user_{}=\"{}\"", user.name, user.password);
+            let known: String = self.users.iter().map(known).collect();
             format!(
                 "listener.name.{listener}.plain.sasl.jaas.config=\
                  org.apache.kafka.common.security.plain.PlainLoginModule required \

@@ -23,10 +23,12 @@ mod mongo;
 mod ports;
 mod process;
 mod redis;
+mod schemathesis;
 mod wanted;
 
 pub use kafka::{Kafka, User};
 pub use mongo::Mongo;
 pub use process::Process;
 pub use redis::Redis;
+pub use schemathesis::Schemathesis;
 pub use wanted::{Unavailable, or_skip};

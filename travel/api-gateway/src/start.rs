@@ -53,7 +53,7 @@ pub(crate) async fn serve(
     );
     let ((), store, shared) = opened?;
     let consumer = consumer_settings(broker.group.as_deref().unwrap_or(topic::GATEWAY_GROUP));
-    let source = KafkaSource::join(&broker, &consumer.group, &consumer.topics())?;
+    let source = KafkaSource::apart(&broker, &consumer.group, &consumer.routes)?;
     let producer = Arc::new(KafkaProducer::new(&broker)?);
     let foundation = Foundation {
         store,

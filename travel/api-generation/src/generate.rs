@@ -17,16 +17,16 @@ use mercurious_itinerary::{
     planner::{self, Plan, Request},
     validator,
 };
-use mercurious_runtime::CancellationToken;
-use mercurious_worker::Progress;
-use sha2::{Digest as _, Sha256};
-
-use crate::{
-    model::{ModelWriter, Outcome},
+use mercurious_planning::{
     problem::Problem,
     tell::Teller,
     writer::{self, Phrases},
 };
+use mercurious_runtime::CancellationToken;
+use mercurious_worker::Progress;
+use sha2::{Digest as _, Sha256};
+
+use crate::model::{ModelWriter, Outcome};
 
 /// Makes itineraries.
 #[derive(Debug, Clone)]

@@ -23,7 +23,7 @@ pub(crate) const NODE: i32 = 1;
 /// How many clients may be connected.
 const CONNECTIONS: usize = 1000;
 /// How often old records are taken away.
-const PRUNING: Duration = Duration::from_secs(60);
+const PRUNING: Duration = Duration::from_mins(1);
 
 /// What all connections share.
 pub(crate) struct Broker {

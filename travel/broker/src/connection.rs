@@ -16,7 +16,7 @@ use crate::{
 const LARGEST: usize = 32 * 1024 * 1024;
 const LARGEST_OF_STRANGERS: usize = 64 * 1024;
 /// How long a client may be silent, and one that has not said who it is.
-const SILENCE: Duration = Duration::from_secs(600);
+const SILENCE: Duration = Duration::from_mins(10);
 const SILENCE_OF_STRANGERS: Duration = Duration::from_secs(10);
 /// How long sending an answer may take.
 const SENDING: Duration = Duration::from_secs(30);

@@ -13,6 +13,7 @@
 //! ([`envelope::DecodeError::FutureVersion`]): such a message belongs with the dead letters until the reader is
 //! newer. A change that an old reader would misread needs a new version.
 
+pub mod access;
 pub mod envelope;
 pub mod facts;
 mod fields;

@@ -265,6 +265,7 @@ impl City {
                 spot,
                 place: place.map(|place| place.id),
                 cost: Money(self.rng.i64(0..5_000)),
+                kept: None,
             });
         }
         Ok(events)

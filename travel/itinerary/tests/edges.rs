@@ -57,6 +57,7 @@ fn event(name: &str, start: i32, end: i32) -> FixedEvent {
         spot: Spot(1),
         place: None,
         cost: Money(0),
+        kept: None,
     }
 }
 

@@ -128,12 +128,11 @@ async fn connect(
     }
     // Jobs do not live longer than this.
     let since = now.checked_sub(1.hour()).context("the clock")?;
-    let topics = [place.topic.to_owned(), topic::retry(place.topic)];
     let cancelled = [topic::JOB_CANCELLED.to_owned()];
     let follower = format!("{group}-cancellations");
     let partitions = topic::PARTITIONS;
     let cancellations = KafkaFollower::follow(kafka, &follower, &cancelled, partitions, since)?;
-    let source = Box::new(KafkaSource::join(kafka, group, &topics)?);
+    let source = Box::new(KafkaSource::apart(kafka, group, &[topic::route(place.topic)])?);
     Ok(Some(Connected { source, cancellations: Box::new(cancellations) }))
 }
 

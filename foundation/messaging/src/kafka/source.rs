@@ -28,7 +28,9 @@ use super::{
     ClientError, Settings,
     client::{self, Trouble},
 };
-use crate::{Event, Headers, Incoming, Partition, Position, Revocation, Source, SourceError};
+use crate::{
+    Event, Headers, Incoming, Partition, Position, Revocation, Route, Source, SourceError, Together,
+};
 
 /// Messages on their way from the thread to the loop.
 const CHANNEL: usize = 32;
@@ -127,6 +129,22 @@ pub struct KafkaSource {
 }
 
 impl KafkaSource {
+    /// Joins `group` with two members: one for the topics of `routes`, one for their retry topics, so that each is
+    /// shared out evenly.
+    pub fn apart(
+        settings: &Settings,
+        group: &str,
+        routes: &[Route],
+    ) -> Result<Together, ClientError> {
+        let join = |topics: Vec<String>| -> Result<(Vec<String>, Box<dyn Source>), ClientError> {
+            let member = Box::new(Self::join(settings, group, &topics)?);
+            Ok((topics, member))
+        };
+        let topics = routes.iter().map(|route| route.topic.clone()).collect();
+        let retries = routes.iter().map(|route| route.retry.clone()).collect();
+        Ok(Together::new(vec![join(topics)?, join(retries)?]))
+    }
+
     /// Joins `group` for `topics`.
     pub fn join(settings: &Settings, group: &str, topics: &[String]) -> Result<Self, ClientError> {
         let failed = |error: KafkaError| ClientError(error.to_string());

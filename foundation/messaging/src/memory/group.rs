@@ -55,17 +55,30 @@ impl Group {
         self.share_out(all);
     }
 
-    /// Gives each partition to a member, with as few moves as an even share allows.
+    /// Gives each partition to a member that reads its topic.
     fn share_out(&mut self, all: &[Partition]) {
         self.targets.clear();
-        let members: Vec<u64> = self.members.keys().copied().collect();
+        // Topics that the same members read are shared out together.
+        let mut shares: BTreeMap<Vec<u64>, Vec<Partition>> = BTreeMap::new();
+        for partition in all {
+            let reads = |(_, topics): &(&u64, &Vec<String>)| topics.contains(&partition.topic);
+            let readers = self.members.iter().filter(reads).map(|(member, _)| *member).collect();
+            shares.entry(readers).or_default().push(partition.clone());
+        }
+        for (readers, partitions) in shares {
+            self.share_among(&readers, &partitions);
+        }
+    }
+
+    /// Gives each partition to one of `members`, with as few moves as an even share allows.
+    fn share_among(&mut self, members: &[u64], partitions: &[Partition]) {
         if members.is_empty() {
             return;
         }
-        let most = all.len().div_ceil(members.len());
+        let most = partitions.len().div_ceil(members.len());
         let mut counts: BTreeMap<u64, usize> = members.iter().map(|member| (*member, 0)).collect();
         let mut homeless = Vec::new();
-        for partition in all {
+        for partition in partitions {
             match self
                 .owners
                 .get(partition)
@@ -89,11 +102,11 @@ impl Group {
 
     /// Moves a partition of `member` to another member, or takes it and gives it back.
     pub(super) fn shuffle(&mut self, member: u64, random: &mut fastrand::Rng) {
-        let owned: Vec<_> = self.owned(member);
-        let members: Vec<u64> = self.members.keys().copied().collect();
-        let (Some(partition), Some(to)) = (random.choice(&owned), random.choice(&members)) else {
-            return;
-        };
+        let Some(partition) = random.choice(self.owned(member)) else { return };
+        let reads = |(_, topics): &(&u64, &Vec<String>)| topics.contains(&partition.topic);
+        let readers: Vec<u64> =
+            self.members.iter().filter(reads).map(|(member, _)| *member).collect();
+        let Some(to) = random.choice(&readers) else { return };
         self.targets.insert(partition.clone(), *to);
     }
 

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 pub(crate) const TOPIC: &str = "work";
 pub(crate) const PARTITIONS: i32 = 3;
 pub(crate) const SESSION: Duration = Duration::from_secs(6);
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// The broker that was built into the same target directory as this test.
 pub(crate) fn program() -> anyhow::Result<PathBuf> {

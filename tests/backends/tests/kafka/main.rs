@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod allowed;
 mod failing;
 mod handling;
 mod stage;
@@ -44,6 +45,7 @@ fn main() {
         starting::r44_a_wrong_number_of_partitions_is_named,
         starting::r55_a_user_without_rights_is_named,
         starting::r54_tls_works_with_each_mechanism_and_a_stranger_is_not_trusted,
+        allowed::r55_each_service_may_do_what_it_needs_and_nothing_else,
         handling::a_message_comes_as_it_was_sent,
         handling::a_restart_loses_nothing_and_handles_nothing_twice,
         handling::a_rebalance_while_handling_handles_nothing_twice,

@@ -7,11 +7,11 @@ use mercurious_contracts::{
     request::limits,
     trip::{Activity, Part, Slot, Trip, TripDay, Warning},
 };
+use mercurious_planning::sums::sum_up;
 
 use super::{
     At, Cost, Edit, Edits,
     edits::{TITLE, fault},
-    sums::sum_up,
 };
 
 /// The code of the warning that ways are missing.

@@ -6,7 +6,6 @@
 
 mod apply;
 mod edits;
-mod sums;
 #[cfg(test)]
 mod tests;
 

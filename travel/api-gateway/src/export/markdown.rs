@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use mercurious_contracts::trip::{Activity, Slot, Trip, TripDay};
 
-use super::{ExportError, slot};
+use super::slot;
 
-pub(super) fn write(trip: &Trip) -> Result<String, ExportError> {
+pub(super) fn write(trip: &Trip) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     let mut put = |line: String| text.extend([line.as_str(), "\n"]);
@@ -43,7 +43,7 @@ pub(super) fn write(trip: &Trip) -> Result<String, ExportError> {
     for attribution in &itinerary.attributions {
         put(format!("{}  ", escape(attribution)));
     }
-    Ok(text)
+    text
 }
 
 fn head(day: &TripDay) -> String {

@@ -75,7 +75,7 @@ impl Format {
     pub fn write(self, trip: &StoredTrip) -> Result<String, ExportError> {
         match self {
             Self::Ics => ics::write(trip),
-            Self::Markdown => markdown::write(&trip.trip),
+            Self::Markdown => Ok(markdown::write(&trip.trip)),
             Self::GeoJson => geojson::write(&trip.trip),
             Self::Csv => csv::write(&trip.trip),
         }

@@ -14,8 +14,12 @@ use mercurious_messaging::Status;
 use mercurious_runtime::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{events, guard, jobs, openapi, probes, problem, shares, trips};
-use crate::{limits::Limits, metrics::Metrics, service::Jobs};
+use super::{events, guard, jobs, openapi, probes, problem, regenerate, shares, trips};
+use crate::{
+    limits::Limits,
+    metrics::Metrics,
+    service::{DayPlanner, Jobs},
+};
 
 /// What of the settings the interface needs.
 #[derive(Debug, Clone)]
@@ -61,6 +65,8 @@ pub struct App {
     pub settings: Arc<HttpSettings>,
     /// Whether requests are wanted.
     pub readiness: Readiness,
+    /// Plans days anew.
+    pub(super) planner: DayPlanner,
     /// How many event streams are open.
     pub(super) streams: Arc<AtomicUsize>,
 }
@@ -75,7 +81,8 @@ impl App {
     ) -> Self {
         let metrics = Arc::clone(&jobs.metrics);
         let streams = Arc::new(AtomicUsize::new(0));
-        Self { jobs, limits, metrics, settings: Arc::new(settings), readiness, streams }
+        let planner = DayPlanner::default();
+        Self { jobs, limits, metrics, settings: Arc::new(settings), readiness, planner, streams }
     }
 }
 
@@ -84,6 +91,7 @@ pub fn router(app: App) -> Router {
     let limited = Router::new()
         .route("/v1/trips", post(trips::create))
         .route("/v1/trips/{id}", get(trips::show).patch(trips::change))
+        .route("/v1/trips/{id}/days/{day}/regenerate", post(regenerate::regenerate))
         .route("/v1/trips/{id}/share", post(shares::share))
         .route("/v1/trips/{id}/share/{token}", delete(shares::unshare))
         .route("/v1/shared/{token}", get(shares::show))

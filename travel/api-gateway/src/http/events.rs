@@ -20,7 +20,8 @@ use axum::{
     },
 };
 use futures::{Stream, stream};
-use mercurious_contracts::{JobId, job::JobEvent, problem::Problem};
+use mercurious_contracts::{JobId, problem::Problem};
+use utoipa::ToSchema;
 
 use super::{App, Fault, jobs::id, path::Named};
 use crate::{job::StoredEvent, metrics::Metrics, service::Follow};
@@ -33,6 +34,18 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long to wait before reading again what was told of and is not there.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// An event of the stream, field by field.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what is written")]
+pub(super) struct StreamEvent {
+    /// Its number, from 1.
+    id: Option<String>,
+    /// What kind it is.
+    event: Option<String>,
+    /// A JobEvent as JSON.
+    data: Option<String>,
+}
+
 /// How a job goes on: all its events, from the first or after the one seen last.
 #[utoipa::path(
     get,
@@ -40,10 +53,10 @@ const PAUSE: Duration = Duration::from_millis(100);
     tag = "jobs",
     params(
         ("id" = JobId, Path, description = "the job"),
-        ("last-event-id" = Option<u64>, Header, description = "the event that was seen last"),
+        ("last-event-id" = Option<String>, Header, pattern = "^[0-9]{0,18}$", description = "the number of the event that was seen last"),
     ),
     responses(
-        (status = 200, description = "the events; the last one is completed, failed or cancelled. A comment each 15 s keeps it alive", body = JobEvent, content_type = "text/event-stream"),
+        (status = 200, description = "the events; the data of each is a JobEvent, its id is its number; the last one is completed, failed or cancelled. A comment each 15 s keeps it alive", body = StreamEvent, content_type = "text/event-stream"),
         (status = 204, description = "the job has ended and everything was seen: do not come back"),
         (status = 400, description = "Last-Event-ID is no number", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "there is no such job", body = Problem, content_type = "application/problem+json"),
@@ -86,7 +99,11 @@ fn last_seen(headers: &HeaderMap) -> Result<u64, Fault> {
     let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(0) };
     let number = value.to_str().ok().map(str::trim).and_then(|text| match text {
         "" => Some(0),
-        text => text.parse().ok(),
+        // As long as its description says, so that it is a number of 64 bits.
+        text if text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok()
+        }
+        _ => None,
     });
     number.ok_or_else(|| Fault::bad("bad_last_event_id", "Last-Event-ID is not a number"))
 }

@@ -25,6 +25,7 @@ pub(super) fn id(text: &str, what: &str) -> Result<JobId, Fault> {
 #[utoipa::path(
     get,
     path = "/v1/jobs/{id}",
+    operation_id = "show_job",
     tag = "jobs",
     params(("id" = JobId, Path, description = "the job")),
     responses(

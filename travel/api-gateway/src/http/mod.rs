@@ -14,6 +14,7 @@ mod path;
 mod prefer;
 mod probes;
 mod problem;
+mod regenerate;
 mod serve;
 mod shares;
 #[cfg(test)]

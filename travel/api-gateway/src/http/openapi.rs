@@ -1,11 +1,14 @@
 use axum::{http::header, response::IntoResponse};
-use mercurious_contracts::problem::Problem;
+use mercurious_contracts::{job::JobEvent, problem::Problem};
 use utoipa::{
     Modify, OpenApi,
-    openapi::{self, Content, Ref, ResponseBuilder, path::Operation},
+    openapi::{
+        self, Content, Ref, RefOr, ResponseBuilder, Schema, Type, path::Operation,
+        schema::SchemaType,
+    },
 };
 
-use super::{events, jobs, probes, shares, trips};
+use super::{events, jobs, probes, regenerate, shares, trips};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,6 +20,7 @@ use super::{events, jobs, probes, shares, trips};
         trips::create,
         trips::show,
         trips::change,
+        regenerate::regenerate,
         shares::share,
         shares::unshare,
         shares::show,
@@ -29,12 +33,13 @@ use super::{events, jobs, probes, shares, trips};
         probes::metrics,
         show,
     ),
-    components(schemas(Problem)),
+    components(schemas(JobEvent, Problem)),
     modifiers(&Everywhere)
 )]
 struct Document;
 
-/// What all operations of `/v1` have in common: the rate limit, and a store that may not answer.
+/// What all operations of `/v1` have in common: the rate limit, a store that may not answer, and headers that are there
+/// or not, but never null.
 struct Everywhere;
 
 impl Modify for Everywhere {
@@ -51,6 +56,14 @@ impl Modify for Everywhere {
 }
 
 fn describe(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema
+            && let SchemaType::Array(types) = &mut object.schema_type
+        {
+            types.retain(|kind| *kind != Type::Null);
+        }
+    }
     for (status, description) in [
         ("429", "requests come too fast; Retry-After says when to go on"),
         (
@@ -81,6 +94,7 @@ pub fn openapi_json() -> serde_json::Result<String> {
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    operation_id = "describe",
     tag = "service",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value))
 )]

@@ -81,6 +81,7 @@ pub(super) async fn unshare(
 #[utoipa::path(
     get,
     path = "/v1/shared/{token}",
+    operation_id = "show_shared",
     tag = "trips",
     params(("token" = String, Path, description = "the link's token, with .ics, .md, .geojson or .csv for those formats")),
     responses(

@@ -28,7 +28,7 @@ use crate::{
     path = "/v1/trips",
     tag = "trips",
     params(
-        ("idempotency-key" = Option<String>, Header, description = "the same key and the same request within a day: the same job"),
+        ("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255, description = "the same key and the same request within a day: the same job"),
         ("prefer" = Option<String>, Header, description = "wait=SECONDS, 60 at most: the answer comes once the trip is made or the time is up"),
     ),
     request_body = TripRequest,
@@ -113,6 +113,7 @@ fn trace(headers: &HeaderMap) -> String {
 #[utoipa::path(
     get,
     path = "/v1/trips/{id}",
+    operation_id = "show_trip",
     tag = "trips",
     params(("id" = String, Path, description = "the trip: its job's id, with .ics, .md, .geojson or .csv for those formats")),
     responses(
@@ -168,15 +169,7 @@ pub(super) async fn change(
     let trip = id(&trip, "trip")?;
     let body = body::read(&headers, body, limits::BODY).await?;
     let stored = app.jobs.store.trip(trip).await?.ok_or_else(|| Fault::not_found("trip"))?;
-    let Some(matches) = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()) else {
-        let detail = "say which version is to be changed: If-Match with the trip's ETag";
-        return Err(Fault::new(StatusCode::PRECONDITION_REQUIRED, "if_match_missing", detail));
-    };
-    let tag_now = tag(&stored);
-    let is_it = |one: &str| one == "*" || one == tag_now;
-    if !matches.split(',').any(|one| is_it(one.trim())) {
-        return Err(changed_since());
-    }
+    if_match(&headers, &stored)?;
     let wrong = |faults: Vec<FieldError>| {
         let no_json = faults.iter().any(|fault| fault.field.is_empty());
         let (status, code) = if no_json {
@@ -188,6 +181,22 @@ pub(super) async fn change(
     };
     let edits = Edits::from_json(&body).map_err(wrong)?;
     let changed = edit::apply(&stored.trip, &edits).map_err(wrong)?;
+    save(&app, &stored, changed).await
+}
+
+/// Whether the caller means the version that is stored.
+pub(super) fn if_match(headers: &HeaderMap, stored: &StoredTrip) -> Result<(), Fault> {
+    let Some(matches) = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()) else {
+        let detail = "say which version is to be changed: If-Match with the trip's ETag";
+        return Err(Fault::new(StatusCode::PRECONDITION_REQUIRED, "if_match_missing", detail));
+    };
+    let tag_now = tag(stored);
+    let is_it = |one: &str| one == "*" || one == tag_now;
+    if matches.split(',').any(|one| is_it(one.trim())) { Ok(()) } else { Err(changed_since()) }
+}
+
+/// Stores a trip that was changed from `stored`, and answers with it.
+pub(super) async fn save(app: &App, stored: &StoredTrip, changed: Trip) -> Result<Response, Fault> {
     let changed = StoredTrip { trip: changed, version: stored.version + 1 };
     match app.jobs.store.save_trip(changed.clone()).await? {
         Committed::Conflict => Err(changed_since()),

@@ -9,8 +9,6 @@
 mod connection;
 mod limits;
 mod news;
-#[cfg(test)]
-mod tests;
 
 pub use connection::{Redis, RedisError};
 pub use limits::RedisLimits;

@@ -207,7 +207,7 @@ impl Jobs {
             let code = job.error.as_ref().map_or("", |error| error.code.as_str());
             tracing::info!(job.id = %job.id, error.code = code, "job failed");
         } else {
-            tracing::debug!(job.id = %job.id, job.status = job.status.as_str(), "job ended")
+            tracing::debug!(job.id = %job.id, job.status = job.status.as_str(), "job ended");
         }
     }
 }

@@ -4,6 +4,8 @@
 //! stored only on the version that it was made from. Replicas share a store; none of them holds anything that the
 //! others need.
 
+#[cfg(test)]
+mod contract;
 mod error;
 #[cfg(feature = "mongodb")]
 mod mongo;
@@ -11,7 +13,7 @@ mod ports;
 mod rows;
 mod sqlite;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use error::StoreError;
 #[cfg(feature = "mongodb")]

@@ -1,9 +1,13 @@
+use std::ops::ControlFlow;
+
 use mercurious_contracts::{
     JobId,
     facts::Facts,
     request::TripRequest,
     trip::{Itinerary, TripDay},
 };
+use mercurious_itinerary::planner;
+use mercurious_planning::{problem::Problem, tell::Teller, writer::Phrases};
 use serde_json::{Value, json};
 
 /// The id with that number.
@@ -35,6 +39,43 @@ pub(crate) fn facts() -> Box<Facts> {
         "currency": "EUR",
     });
     Box::new(serde_json::from_value(facts).unwrap())
+}
+
+/// Facts of two days and a dozen places, and the itinerary that is planned from them.
+pub(crate) fn planned(request: &TripRequest) -> (Box<Facts>, Box<Itinerary>) {
+    let provenance =
+        json!({ "source": "test", "licence": "CC0", "fetched_at": "2026-05-01T00:00:00Z" });
+    let place = |number: u32| {
+        let at = 38.71 + f64::from(number) / 1000.0;
+        json!({
+            "id": format!("place-{number}"), "name": format!("Place {number}"), "destination": 0,
+            "point": { "lat": at, "lon": -9.14 }, "category": "museum", "minutes": 60,
+            "score": 500 + number, "cost": cost(500, 800), "provenance": provenance,
+            "hours": [[{ "opens": 540, "closes": 1080 }], [{ "opens": 540, "closes": 1080 }]],
+        })
+    };
+    let facts = json!({
+        "destinations": [{
+            "id": "test:1", "name": "Lisbon", "country": "PT", "country_name": "Portugal",
+            "point": { "lat": 38.71, "lon": -9.14 }, "time_zone": "Europe/Lisbon", "currency": "EUR",
+            "provenance": provenance,
+        }],
+        "days": [
+            { "date": "2026-05-04", "destination": 0, "offset_minutes": 60 },
+            { "date": "2026-05-05", "destination": 0, "offset_minutes": 60 },
+        ],
+        "places": (1..=16).map(place).collect::<Vec<_>>(),
+        "travel": { "modes": [{ "mode": "walk", "metres_per_minute": 75, "detour_percent": 130,
+                                "extra_minutes": 0, "extra_walk_metres": 0 }], "provenance": provenance },
+        "currency": "EUR",
+    });
+    let facts: Box<Facts> = Box::new(serde_json::from_value(facts).unwrap());
+    let problem = Problem::new(request, &facts).unwrap();
+    let settings = planner::Request { seed: 1, effort: 20_000 };
+    let plan = planner::plan(&problem.trip, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
+    let teller = Teller::new(request, &facts, &problem, Phrases::of("en"));
+    let itinerary = teller.itinerary(&plan.itinerary, request.language.clone());
+    (facts, Box::new(itinerary))
 }
 
 fn cost(min: i64, max: i64) -> Value {

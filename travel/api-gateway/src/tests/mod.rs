@@ -5,7 +5,4 @@ mod chain;
 mod clock;
 pub(crate) mod fixtures;
 
-#[cfg(any(feature = "mongodb", feature = "redis"))]
-pub(crate) mod servers;
-
 pub(crate) use clock::TestClock;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::writer::Texts;
+use mercurious_planning::writer::Texts;
 
 /// Why an answer is of no use.
 #[derive(Debug, Error, PartialEq, Eq)]

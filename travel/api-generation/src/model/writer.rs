@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::{Client, Prompt, answer, client::ClientError, judge};
-use crate::writer::Texts;
+use mercurious_planning::writer::Texts;
 
 /// What became of asking a model.
 #[derive(Debug, PartialEq, Eq)]

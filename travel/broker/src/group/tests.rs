@@ -10,7 +10,7 @@ use super::{
 };
 
 const SESSION: Duration = Duration::from_secs(10);
-const REBALANCE: Duration = Duration::from_secs(60);
+const REBALANCE: Duration = Duration::from_mins(1);
 
 /// A group and the moment.
 struct Scene {
@@ -237,7 +237,7 @@ fn a_lost_answer_is_given_again_without_a_rebalance() {
 #[test]
 fn an_id_that_nobody_comes_back_with_is_forgotten() {
     let mut scene = Scene::new();
-    let _ = scene.ask_to_join(request("", &["range"]), "a");
+    drop(scene.ask_to_join(request("", &["range"]), "a"));
     assert!(!scene.group.is_nothing());
     scene.pass(SESSION);
     assert!(scene.group.is_nothing());

@@ -11,7 +11,7 @@ use crate::settings::Topic;
 
 fn open(directory: &Path, partition_bytes: u64) -> Log {
     let topics = [Topic { name: "work".to_owned(), partitions: 1 }];
-    let limits = Limits { retention: Duration::from_secs(3600), partition_bytes };
+    let limits = Limits { retention: Duration::from_hours(1), partition_bytes };
     Log::open(directory, &topics, limits, Arc::new(SystemClock)).unwrap()
 }
 

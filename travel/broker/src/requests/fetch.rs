@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a client may wait for records, whatever it asks.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// How many bytes one answer has at most, whatever the client asks; but always a whole batch.
 const LARGEST: usize = 8 * 1024 * 1024;
 

@@ -8,6 +8,7 @@ use kafka_protocol::{
         LeaveGroupRequest, LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
         join_group_response::JoinGroupResponseMember,
     },
+    protocol::StrBytes,
 };
 
 use super::{Caller, Request, RequestError, code};
@@ -76,7 +77,7 @@ pub(super) async fn join(
         Err(refusal) => JoinGroupResponse::default()
             .with_error_code(refusal.error.code())
             .with_generation_id(-1)
-            .with_protocol_name(Some(Default::default()))
+            .with_protocol_name(Some(StrBytes::default()))
             .with_member_id(refusal.member_id),
     };
     request.answer(&answer)

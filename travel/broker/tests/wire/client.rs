@@ -41,7 +41,7 @@ impl Process {
             .spawn()
             .unwrap();
         let mut process = Self { child, port: 0, admin: 0 };
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             let ended = process.child.try_wait().unwrap().is_some();
             let said = std::fs::read_to_string(log.path()).unwrap();
@@ -60,7 +60,7 @@ impl Process {
 
     pub(crate) fn connect(&self) -> Client {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         Client { stream, correlation: 0 }
     }
 

@@ -1,5 +1,7 @@
 //! The broker as a process, and what it answers on the wire. Under librdkafka it is tested in `tests/backends`.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod client;
 
 use bytes::{Bytes, BytesMut};

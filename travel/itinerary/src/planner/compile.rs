@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     itinerary::{Reason, Unplaced},
     orienteering::{Problem, Role, Stop, StopId, Tour, UNREACHABLE, Window},
-    trip::{Day, FixedEvent, MealPlan, Place, PlaceId, Span, Trip},
+    trip::{Category, Day, FixedEvent, Kept, MealPlan, Place, PlaceId, Span, Trip},
 };
 
 /// What a must-do is worth beside its score: more than all other places together.
@@ -23,6 +23,8 @@ pub(super) struct Compiled<'a> {
     pub(super) trip: &'a Trip,
     /// One tour for each day; that of an impossible day holds nothing.
     pub(super) problem: Problem,
+    /// The categories of the places, in order.
+    categories: Vec<&'a Category>,
     /// What each stop stands for.
     pub(super) meanings: Vec<Meaning<'a>>,
     /// The days on which nothing can be done, as their own start and end do not go together.
@@ -49,6 +51,8 @@ impl<'a> Compiled<'a> {
             }
         }
         let tours = trip.days.iter().map(|day| tour(trip, day)).collect();
+        let categories: BTreeSet<_> = trip.places.iter().map(|place| &place.category).collect();
+        let categories: Vec<_> = categories.into_iter().collect();
         let mut compiled = Self {
             trip,
             problem: Problem {
@@ -58,9 +62,10 @@ impl<'a> Compiled<'a> {
                 tours,
                 stops: Vec::new(),
                 budget: trip.budget.map_or(i64::MAX, |money| money.0),
-                categories: 0,
+                categories: categories.len(),
                 category_cap: trip.per_category.unwrap_or(usize::MAX),
             },
+            categories,
             meanings: Vec::new(),
             impossible: BTreeSet::new(),
             events: Vec::new(),
@@ -76,15 +81,12 @@ impl<'a> Compiled<'a> {
     /// Adds the places, once it is known which days are possible.
     pub(super) fn add_places(&mut self) {
         let trip = self.trip;
-        let categories: BTreeSet<_> = trip.places.iter().map(|place| &place.category).collect();
-        let categories: Vec<_> = categories.into_iter().collect();
-        self.problem.categories = categories.len();
         for place in &trip.places {
             match excluded(trip, place) {
                 Some(reason) => {
                     self.excluded.insert(&place.id, reason);
                 }
-                None => self.add_place(place, categories.binary_search(&&place.category).ok()),
+                None => self.add_place(place),
             }
         }
     }
@@ -106,15 +108,18 @@ impl<'a> Compiled<'a> {
         events.sort_by_key(|event| (event.day, event.start, event.end, &event.id));
         for event in events {
             let window = Window { opens: event.start.0, closes: event.start.0 };
+            let visit = event.kept == Some(Kept::Visit);
+            let place = event.place.as_ref().filter(|_| visit);
+            let place = place.and_then(|id| self.trip.places.iter().find(|place| place.id == *id));
             let stop = Stop {
                 role: Role::Fixed,
                 location: event.spot.0 as usize,
                 service: event.end.0 - event.start.0,
-                pad: 0,
+                pad: event.kept.map_or(0, |_| self.trip.pace.slack()),
                 score: 0,
                 cost: event.cost.0,
-                category: None,
-                counted: false,
+                category: place.and_then(|place| self.category(place)),
+                counted: visit,
                 windows: self.windows_on(event.day, window),
                 serves: Vec::new(),
             };
@@ -147,7 +152,11 @@ impl<'a> Compiled<'a> {
         }
     }
 
-    fn add_place(&mut self, place: &'a Place, category: Option<usize>) {
+    fn category(&self, place: &Place) -> Option<usize> {
+        self.categories.binary_search(&&place.category).ok()
+    }
+
+    fn add_place(&mut self, place: &'a Place) {
         let trip = self.trip;
         let eats = !place.serves.is_empty();
         // What an event that is kept visits already is visited no second time.
@@ -193,7 +202,7 @@ impl<'a> Compiled<'a> {
             pad: trip.pace.slack(),
             score: i64::from(place.score.0).max(1) + must,
             cost: place.cost.0,
-            category: if eats { None } else { category },
+            category: if eats { None } else { self.category(place) },
             counted: !eats,
             windows,
             serves,

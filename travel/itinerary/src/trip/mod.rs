@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use check::{Fault, FaultCode, TripError, limits};
 pub use day::{Base, ClockChange, Day, DayClock, MealPlan};
 pub use hours::{Hours, Span};
-pub use place::{FixedEvent, MealKind, Place};
+pub use place::{FixedEvent, Kept, MealKind, Place};
 pub use travel::{Leg, Mode, TravelTable};
 pub use units::{
     Area, Category, Currency, EventId, Language, Metres, Minute, Money, PlaceId, Score, Spot, Tag,

@@ -77,4 +77,17 @@ pub struct FixedEvent {
     /// What it costs.
     #[serde(default)]
     pub cost: Money,
+    /// It was planned before and stays: what it counts as.
+    #[serde(default)]
+    pub kept: Option<Kept>,
+}
+
+/// What an event that was planned before counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// A visit of its place: it counts towards the pace and the category, with time to spare before it.
+    Visit,
+    /// A meal at its place: there is time to spare before it.
+    Meal,
 }

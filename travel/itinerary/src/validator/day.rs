@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::rule::{At, Facts, Report, Rule, Violation, named};
 use crate::{
     itinerary::{Activity, DayPlan, Part, Slot},
-    trip::{Day, Minute, Place},
+    trip::{Day, Kept, Minute, Place},
 };
 
 pub(super) fn check(
@@ -185,6 +185,15 @@ fn sums(facts: &Facts<'_>, day: &Day, plan: &DayPlan, report: &mut Report<'_>) {
                 visits += 1;
                 if let Some(place) = facts.place(place) {
                     *categories.entry(place.category.as_str()).or_default() += 1;
+                }
+            }
+            Activity::Fixed { event, place, .. } => {
+                let known = facts.events.get(event);
+                if known.is_some_and(|event| event.kept == Some(Kept::Visit)) {
+                    visits += 1;
+                    if let Some(place) = place.as_ref().and_then(|place| facts.place(place)) {
+                        *categories.entry(place.category.as_str()).or_default() += 1;
+                    }
                 }
             }
             Activity::Travel { metres, .. } => walk += u64::from(metres.0),

@@ -105,8 +105,12 @@ impl Walker {
         }
         let free = i64::from(slot.start.0) - self.left - self.busy;
         let needed = facts.trip.travel.leg(self.origin, spot).map(|leg| i64::from(leg.minutes));
-        let slack = match slot.activity {
-            Activity::Fixed { .. } => 0,
+        let slack = match &slot.activity {
+            Activity::Fixed { event, .. }
+                if facts.events.get(event).is_none_or(|event| event.kept.is_none()) =>
+            {
+                0
+            }
             _ => i64::from(facts.trip.pace.slack()),
         };
         // No way at all is said where the way is, or where it should be.

@@ -84,6 +84,7 @@ pub(crate) fn trip() -> Trip {
             spot: Spot(4),
             place: None,
             cost: Money(500),
+            kept: None,
         }],
         must_do: BTreeSet::from([id("d")]),
         avoid: BTreeSet::from([id("c")]),

@@ -1,5 +1,6 @@
 mod accepting;
 mod edges;
 mod lives;
+mod regenerating;
 mod service;
 mod streams;

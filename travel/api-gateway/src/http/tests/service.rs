@@ -114,5 +114,13 @@ async fn the_description_is_the_committed_one() {
     let made = openapi_json().unwrap();
     assert_eq!(served, serde_json::from_str::<serde_json::Value>(&made).unwrap());
     let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let document: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+    let mut names: Vec<_> = operations.map(|one| one["operationId"].as_str().unwrap()).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "two operations have one name: {names:?}");
     assert!(committed == made, "{path} is old: run `cargo xtask generate`");
 }

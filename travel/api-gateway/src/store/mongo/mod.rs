@@ -12,8 +12,6 @@ mod connect;
 mod jobs;
 mod outbox;
 mod store;
-#[cfg(test)]
-mod tests;
 mod transaction;
 mod trips;
 

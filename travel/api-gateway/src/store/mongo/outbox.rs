@@ -86,7 +86,7 @@ async fn take(
         if let (Ok(key), Ok(id)) = (row.get_str("key"), row.get_str("_id")) {
             let first = first.entry(key.to_owned()).or_insert_with(|| id.to_owned());
             if id < first.as_str() {
-                *first = id.to_owned();
+                id.clone_into(first);
             }
         }
     }
@@ -146,6 +146,7 @@ async fn give_back(
     Ok(claimed)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "rows are taken as they come")]
 fn row(row: Document) -> Result<OutboxRow, StoreError> {
     let id = text(&row, "_id")?.to_owned();
     let payload =

@@ -2,7 +2,10 @@ use jiff::Timestamp;
 use mercurious_contracts::JobId;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{events, outbox, trips, worker::failure};
+use super::{
+    events, outbox, trips,
+    worker::{Lasts, failure},
+};
 use crate::{
     job::{Change, JobRecord},
     store::{
@@ -63,6 +66,15 @@ pub(super) fn accept(
         .map_err(failure)?;
     follow(connection, change)?;
     Ok(AcceptOutcome::Stored)
+}
+
+/// Progress may be lost with the power: it is told again, and nothing waits for it.
+pub(super) fn lasts(change: &Change) -> Lasts {
+    let told_only = !change.job.status.is_terminal()
+        && change.outbox.is_empty()
+        && change.facts.is_none()
+        && change.trip.is_none();
+    if told_only { Lasts::UnlessPowerFails } else { Lasts::Always }
 }
 
 pub(super) fn commit(connection: &Connection, change: &Change) -> Result<Committed, StoreError> {

@@ -14,7 +14,10 @@ use mercurious_contracts::{JobId, facts::Facts};
 use mercurious_messaging::OutboxRow;
 use rusqlite::Connection;
 
-use super::{events, jobs, outbox, schema, trips, worker::Worker};
+use super::{
+    events, jobs, outbox, schema, trips,
+    worker::{Lasts, Worker},
+};
 use crate::{
     job::{Change, JobRecord, StoredEvent},
     store::{AcceptOutcome, Committed, IdempotencyKey, Store, StoreError, StoredTrip},
@@ -84,7 +87,8 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        self.writer.ask(move |connection| jobs::commit(connection, &change)).await
+        let lasts = jobs::lasts(&change);
+        self.writer.ask_for(lasts, move |connection| jobs::commit(connection, &change)).await
     }
 
     async fn events(
@@ -142,17 +146,20 @@ impl Store for SqliteStore {
         if self.read(move |connection| outbox::nothing(connection, now)).await? {
             return Ok(Vec::new());
         }
-        self.writer.ask(move |connection| outbox::claim(connection, now, limit, lease)).await
+        let claim = move |connection: &Connection| outbox::claim(connection, now, limit, lease);
+        self.writer.ask_for(Lasts::UnlessPowerFails, claim).await
     }
 
     async fn sent(&self, rows: &[String]) -> Result<(), StoreError> {
         let rows = rows.to_vec();
-        self.writer.ask(move |connection| outbox::sent(connection, &rows)).await
+        let sent = move |connection: &Connection| outbox::sent(connection, &rows);
+        self.writer.ask_for(Lasts::UnlessPowerFails, sent).await
     }
 
     async fn release(&self, rows: &[String]) -> Result<(), StoreError> {
         let rows = rows.to_vec();
-        self.writer.ask(move |connection| outbox::release(connection, &rows)).await
+        let release = move |connection: &Connection| outbox::release(connection, &rows);
+        self.writer.ask_for(Lasts::UnlessPowerFails, release).await
     }
 
     async fn set_aside(&self, row: &str, reason: &str) -> Result<Option<JobId>, StoreError> {

@@ -17,8 +17,20 @@ const GROUP: usize = 512;
 /// How long whoever asks waits.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// What must have happened before whoever asked is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasts {
+    /// It is on the disk.
+    Always,
+    /// The operating system has it: it outlives this process, and a later flush takes it along. A failure of power may
+    /// undo it, which breaks no promise.
+    UnlessPowerFails,
+}
+
 /// A piece of work for a connection.
 trait Work: Send {
+    /// How long it must last.
+    fn lasts(&self) -> Lasts;
     /// Does it, in a savepoint that is rolled back where it fails.
     fn run(&mut self, connection: &Connection);
     /// Tells whoever asked, once the transaction has ended.
@@ -30,6 +42,7 @@ struct Asked<T, F> {
     result: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
     savepoint: bool,
+    lasts: Lasts,
 }
 
 impl<T, F> Work for Asked<T, F>
@@ -37,6 +50,10 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
+    fn lasts(&self) -> Lasts {
+        self.lasts
+    }
+
     fn run(&mut self, connection: &Connection) {
         let Some(work) = self.work.take() else { return };
         if self.answer.is_closed() {
@@ -101,14 +118,24 @@ impl Worker {
         Ok(Self { queue, writes })
     }
 
-    /// Has something done.
+    /// Has something done that lasts.
     pub(super) async fn ask<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.ask_for(Lasts::Always, work).await
+    }
+
+    /// Has something done.
+    pub(super) async fn ask_for<T, F>(&self, lasts: Lasts, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        let asked = Asked { work: Some(work), result: None, answer, savepoint: self.writes };
+        let savepoint = self.writes;
+        let asked = Asked { work: Some(work), result: None, answer, savepoint, lasts };
         let asking = async {
             self.queue.send(Box::new(asked)).await.map_err(|_| gone())?;
             answered.await.map_err(|_| gone())?
@@ -136,7 +163,11 @@ fn together(
     {
         group.push(next);
     }
+    let flush = group.iter().any(|work| work.lasts() == Lasts::Always);
     let mut run = || {
+        // With NORMAL a transaction is written to the log and not flushed; the next flush takes it along.
+        let synchronous = if flush { "FULL" } else { "NORMAL" };
+        connection.pragma_update(None, "synchronous", synchronous)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         for work in &mut group {
             work.run(connection);
@@ -159,6 +190,7 @@ fn gone() -> StoreError {
 }
 
 /// What SQLite says, as the store's error.
+#[expect(clippy::needless_pass_by_value, reason = "what map_err hands over")]
 pub(super) fn failure(error: rusqlite::Error) -> StoreError {
     let detail = error.to_string();
     match error.sqlite_error_code() {
@@ -170,5 +202,43 @@ pub(super) fn failure(error: rusqlite::Error) -> StoreError {
             | ErrorCode::CannotOpen,
         ) => StoreError::Refused { store: "SQLite", detail },
         _ => StoreError::Unavailable { store: "SQLite", detail },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How the transaction that it runs in will be flushed: 1 is NORMAL, 2 is FULL.
+    fn synchronous(connection: &Connection) -> Result<i64, StoreError> {
+        connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(failure)
+    }
+
+    #[tokio::test]
+    async fn only_what_must_last_waits_for_the_disk_and_takes_along_what_came_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("file")).unwrap();
+        let writer = Worker::start(connection, true).unwrap();
+        for (lasts, mode) in
+            [(Lasts::UnlessPowerFails, 1), (Lasts::Always, 2), (Lasts::UnlessPowerFails, 1)]
+        {
+            assert_eq!(writer.ask_for(lasts, synchronous).await.unwrap(), mode);
+        }
+        // Two that wait while the thread is held up go into one transaction.
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let holding = writer.ask(move |_| {
+            let _ = held.recv();
+            Ok(())
+        });
+        let (_, one, other, ()) = tokio::join!(
+            holding,
+            writer.ask_for(Lasts::UnlessPowerFails, synchronous),
+            writer.ask(synchronous),
+            async {
+                // The three before have been asked by now.
+                drop(hold);
+            }
+        );
+        assert_eq!((one.unwrap(), other.unwrap()), (2, 2));
     }
 }

@@ -1,7 +1,5 @@
 //! The other servers start, ask for their passwords, and keep what they were told across `kill -9`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,

@@ -1,3 +1,5 @@
+//! Sums of an itinerary.
+
 use std::collections::BTreeMap;
 
 use mercurious_contracts::{
@@ -5,8 +7,8 @@ use mercurious_contracts::{
     trip::{Activity, Itinerary, Slot},
 };
 
-/// Works out all sums again.
-pub(super) fn sum_up(itinerary: &mut Itinerary) {
+/// Works out all sums again, from the slots.
+pub fn sum_up(itinerary: &mut Itinerary) {
     let currency = itinerary.currency.clone();
     for day in &mut itinerary.days {
         day.walk_metres = day.slots.iter().map(walk).fold(0, u32::saturating_add);

@@ -140,7 +140,7 @@ pub(super) fn placed(
 }
 
 /// A day lasts at least as long as what is agreed on it, with the way there and back; on the days of arrival and
-/// departure not beyond those.
+/// departure not beyond those, and never into the day after it. What that is too short for will not be kept.
 pub(super) fn widen(
     days: &mut [Day],
     events: &[FixedEvent],
@@ -149,19 +149,26 @@ pub(super) fn widen(
     model: &TravelModel,
 ) {
     let last = days.len().saturating_sub(1);
+    let way = |from: trip::Spot, to: trip::Spot| {
+        let (from, to) = (points[from.0 as usize], points[to.0 as usize]);
+        ways::leg(from, to, model).map_or(0, |leg| leg.minutes)
+    };
     for event in events {
         let Some(day) = days.get_mut(event.day) else { continue };
-        let way = |from: trip::Spot, to: trip::Spot| {
-            let (from, to) = (points[from.0 as usize], points[to.0 as usize]);
-            ways::leg(from, to, model).map_or(0, |leg| leg.minutes)
-        };
         if !(event.day == 0 && request.arrival_time.is_some()) {
             let start = event.start.0 - way(day.base.start, event.spot);
             day.start = Minute(day.start.0.min(start.max(0)));
         }
+    }
+    for event in events {
+        let Some(day) = days.get(event.day) else { continue };
         if !(event.day == last && request.departure_time.is_some()) {
+            let next = days.get(event.day + 1).unwrap_or(day).start.0;
+            let latest = (day.clock.length() + next).min(trip::limits::MINUTE);
             let end = event.end.0 + way(event.spot, day.base.end);
-            day.end = Minute(day.end.0.max(end.min(trip::limits::MINUTE)));
+            if end <= latest {
+                days[event.day].end = Minute(day.end.0.max(end));
+            }
         }
     }
 }

@@ -1,54 +1,54 @@
 use std::{sync::Arc, time::Duration};
 
-use mercurious_runtime::{SystemClock, Tasks};
-
-use super::{Redis, RedisError, RedisLimits, RedisNews};
-use crate::{
+use mercurious_api_gateway::{
     limits::{Limits as _, LocalLimits, Rate, Verdict},
     metrics::Metrics,
+    redis::{Redis, RedisError, RedisLimits, RedisNews},
     service::{Hub, News as _},
     settings::SecretUrl,
-    tests::{fixtures::job_id, servers},
 };
+use mercurious_backends::or_skip;
+use mercurious_runtime::{SystemClock, Tasks};
 
-fn url(port: u16, password: &str) -> SecretUrl {
-    SecretUrl::new(&format!("redis://:{password}@127.0.0.1:{port}"))
+use crate::tests::fixtures::job_id;
+
+fn server() -> Option<mercurious_backends::Redis> {
+    or_skip(mercurious_backends::Redis::start)
 }
 
-fn limits(redis: Redis, rate: Rate) -> RedisLimits {
+async fn limits(server: &mercurious_backends::Redis, rate: Rate) -> (RedisLimits, Arc<Metrics>) {
+    let redis = Redis::connect(&SecretUrl::new(&server.url())).await.unwrap();
+    let metrics = Arc::new(Metrics::new());
     let alone = LocalLimits::new(rate, Arc::new(SystemClock));
-    RedisLimits::new(redis, rate, alone, Arc::new(Metrics::new()))
+    (RedisLimits::new(redis, rate, alone, Arc::clone(&metrics)), metrics)
 }
 
 #[tokio::test]
-#[ignore = "needs redis-server"]
 async fn replicas_share_a_burst() {
-    let server = servers::redis("s3cret");
-    let url = url(server.port, "s3cret");
+    let Some(mut server) = server() else { return };
     let rate = Rate { per_second: 0.01, burst: 10 };
-    let one = limits(Redis::connect(&url).await.unwrap(), rate);
-    let other = limits(Redis::connect(&url).await.unwrap(), rate);
+    let (one, of_one) = limits(&server, rate).await;
+    let (other, of_other) = limits(&server, rate).await;
     for number in 0..10 {
         let replica = if number % 2 == 0 { &one } else { &other };
         assert_eq!(replica.take("a").await, Verdict::Allowed, "{number}");
     }
-    for replica in [&one, &other] {
+    for (replica, metrics) in [(&one, &of_one), (&other, &of_other)] {
         let Verdict::Wait(time) = replica.take("a").await else { panic!("allowed") };
         assert!(time <= Duration::from_secs(100) && time > Duration::from_secs(50), "{time:?}");
-        assert_eq!(replica.metrics.limits_alone.get(), 0, "judged by Redis");
+        assert_eq!(metrics.limits_alone.get(), 0, "judged by Redis");
     }
     assert_eq!(one.take("b").await, Verdict::Allowed);
 
-    drop(server);
+    server.kill();
     assert_eq!(one.take("a").await, Verdict::Allowed, "without Redis each replica has its own");
-    assert_eq!(one.metrics.limits_alone.get(), 1);
+    assert_eq!(of_one.limits_alone.get(), 1);
 }
 
 #[tokio::test]
-#[ignore = "needs redis-server"]
 async fn a_replica_hears_what_another_one_announces() {
-    let server = servers::redis("s3cret");
-    let url = url(server.port, "s3cret");
+    let Some(server) = server() else { return };
+    let url = SecretUrl::new(&server.url());
     let one = RedisNews::new(Redis::connect(&url).await.unwrap());
     let other = RedisNews::new(Redis::connect(&url).await.unwrap());
     let (hub, tasks) = (Hub::default(), Tasks::new());
@@ -75,17 +75,16 @@ async fn a_replica_hears_what_another_one_announces() {
 }
 
 #[tokio::test]
-#[ignore = "needs redis-server"]
 async fn r46_a_wrong_or_missing_password_has_a_name_and_is_not_shown() {
-    let server = servers::redis("s3cret");
-    for url in
-        [url(server.port, "wr0ng"), SecretUrl::new(&format!("redis://127.0.0.1:{}", server.port))]
-    {
-        let error = Redis::connect(&url).await.unwrap_err();
+    let Some(mut server) = server() else { return };
+    let password = server.url().split_once('@').unwrap().0.to_owned();
+    let without = server.url().replace(&format!("{password}@"), "redis://");
+    for url in [server.url_with("wr0ng"), without] {
+        let error = Redis::connect(&SecretUrl::new(&url)).await.unwrap_err();
         assert!(matches!(error, RedisError::Refused { .. }), "{error:?}");
         assert!(!error.to_string().contains("wr0ng"), "{error}");
     }
-    let nobody = url(servers::free_port(), "s3cret");
-    let error = Redis::connect(&nobody).await.unwrap_err();
+    server.kill();
+    let error = Redis::connect(&SecretUrl::new(&server.url())).await.unwrap_err();
     assert!(matches!(error, RedisError::Unavailable { .. }), "{error:?}");
 }

@@ -19,6 +19,7 @@ use mercurious_itinerary::trip::{
 
 use crate::ways;
 
+pub(crate) use days::meal;
 pub use money::Party;
 
 /// A trip, and what is needed to tell people about its plan.
@@ -147,6 +148,7 @@ fn events(
             spot: place.map_or_else(|| spots.at(wish.point), |place| place.spot),
             place: place.map(|place| place.id.clone()),
             cost: Money(0),
+            kept: None,
         });
     }
     events
