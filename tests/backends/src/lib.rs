@@ -23,10 +23,11 @@ mod mongo;
 mod ports;
 mod process;
 mod redis;
+pub mod travel;
 mod wanted;
 
 pub use kafka::{Kafka, User};
 pub use mongo::Mongo;
 pub use process::Process;
 pub use redis::Redis;
-pub use wanted::{Unavailable, or_skip};
+pub use wanted::{Unavailable, or_skip, setting};

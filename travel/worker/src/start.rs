@@ -134,7 +134,9 @@ async fn connect(
     let partitions = topic::PARTITIONS;
     let cancellations = KafkaFollower::follow(kafka, &follower, &cancelled, partitions, since)?;
     let source = Box::new(KafkaSource::join(kafka, group, &topics)?);
-    Ok(Some(Connected { source, cancellations: Box::new(cancellations) }))
+    // Retries wait on purpose: how far the group is with them says nothing.
+    let standings = Box::new(source.standings(place.topic, partitions));
+    Ok(Some(Connected { source, cancellations: Box::new(cancellations), standings }))
 }
 
 /// Waits until brokers answer; false when it was told to stop first. Everything else that is wrong is an error.
