@@ -55,15 +55,18 @@ async fn chain(
     println!("store: {}; two replicas of each ready after {took:.1?}", services.store);
 
     let stop = Arc::new(AtomicBool::new(false));
-    let killer = {
+    let mut killer = {
         let (services, stop) = (Arc::clone(&services), Arc::clone(&stop));
-        std::thread::spawn(move || kill(&services, seed, &stop))
+        tokio::task::spawn_blocking(move || kill(&services, seed, &stop))
     };
     let began = Instant::now();
     let crowd = Crowd { people, trips, seed, limit: Duration::from_mins(60) };
-    let answers = crowd.ask(&client, &services.gateways).await;
+    let answers = tokio::select! {
+        answers = crowd.ask(&client, &services.gateways) => answers,
+        killed = &mut killer => anyhow::bail!("nobody is killed or started any more: {killed:?}"),
+    };
     stop.store(true, Ordering::Relaxed);
-    let killed = tokio::task::spawn_blocking(|| killer.join()).await?.unwrap()?;
+    let killed = killer.await??;
     let answers = answers
         .with_context(|| format!("killed: {killed:?}; {}", services.last_words("api-gateway-1")))?;
     let took = began.elapsed();
