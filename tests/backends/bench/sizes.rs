@@ -1,6 +1,6 @@
 //! How much the services take: memory, image, start.
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicUsize, time::Duration};
 
 use anyhow::Context as _;
 use mercurious_backends::{
@@ -25,7 +25,7 @@ pub(crate) async fn measure(idle: Duration, trips: usize) -> anyhow::Result<Sect
     tokio::time::sleep(idle).await;
     let at_rest = memory(&local)?;
     let crowd = Crowd { people: 8, trips, seed: 1, limit: Duration::from_mins(20) };
-    crowd.ask(&client()?, &[local.gateway()]).await?;
+    crowd.ask(&client()?, &[local.gateway()], &AtomicUsize::new(0)).await?;
     let after = memory(&local)?;
     let mut rows = Vec::new();
     for (service, (idle, worked)) in IMAGES.into_iter().zip(at_rest.into_iter().zip(after)) {

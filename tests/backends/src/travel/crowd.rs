@@ -28,6 +28,24 @@ pub struct Crowd {
     pub limit: Duration,
 }
 
+/// When the next one dies: after a while, and not before some more trips have ended, so that there is something to
+/// disturb however slow the machine is.
+#[derive(Debug, Clone, Copy)]
+pub struct Respite {
+    /// The while.
+    pub pause: Duration,
+    /// How many trips have ended by then.
+    pub trips: usize,
+}
+
+impl Respite {
+    /// One by chance, when so many trips have ended: often short, sometimes none at all.
+    pub fn random(random: &mut fastrand::Rng, finished: usize) -> Self {
+        let pause = Duration::from_millis(random.u64(200..2500));
+        Self { pause, trips: finished + random.usize(..=16) }
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
@@ -40,11 +58,12 @@ pub struct Answers {
 }
 
 impl Crowd {
-    /// Asks for every trip and listens to its end.
+    /// Asks for every trip and listens to its end; `finished` counts them.
     pub async fn ask(
         self,
         client: &reqwest::Client,
         gateways: &[String],
+        finished: &AtomicUsize,
     ) -> anyhow::Result<Answers> {
         let (tasks, next) = (Tasks::new(), Arc::new(AtomicUsize::new(0)));
         let answers = Arc::new(Mutex::new(Answers::default()));
@@ -66,6 +85,7 @@ impl Crowd {
                 return Err(error);
             }
             let now = answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            finished.store(now.heard.len(), Ordering::Relaxed);
             if now.heard.len() >= self.trips {
                 return Ok(now);
             }

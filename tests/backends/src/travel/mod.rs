@@ -15,7 +15,7 @@ mod stored;
 mod told;
 mod topics;
 
-pub use crowd::{Answers, Crowd};
+pub use crowd::{Answers, Crowd, Respite};
 pub use ledger::{Heard, Ledger, Sent, Stored};
 pub use local::{IMAGES, Local};
 pub use person::{Person, client};

@@ -14,7 +14,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -22,7 +22,9 @@ use std::{
 use anyhow::Context as _;
 use mercurious_backends::{
     Kafka, Mongo, Redis, or_skip, setting,
-    travel::{Crowd, Heard, Ledger, Person, Programs, Services, Setting, client, read_topics},
+    travel::{
+        Crowd, Heard, Ledger, Person, Programs, Respite, Services, Setting, client, read_topics,
+    },
 };
 
 fn main() {
@@ -54,15 +56,16 @@ async fn chain(
     let took = services.ready(&client).await?;
     println!("store: {}; two replicas of each ready after {took:.1?}", services.store);
 
-    let stop = Arc::new(AtomicBool::new(false));
+    let (stop, finished) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut killer = {
         let (services, stop) = (Arc::clone(&services), Arc::clone(&stop));
-        tokio::task::spawn_blocking(move || kill(&services, seed, &stop))
+        let finished = Arc::clone(&finished);
+        tokio::task::spawn_blocking(move || kill(&services, seed, &stop, &finished))
     };
     let began = Instant::now();
     let crowd = Crowd { people, trips, seed, limit: Duration::from_mins(60) };
     let answers = tokio::select! {
-        answers = crowd.ask(&client, &services.gateways) => answers,
+        answers = crowd.ask(&client, &services.gateways, &finished) => answers,
         killed = &mut killer => anyhow::bail!("nobody is killed or started any more: {killed:?}"),
     };
     stop.store(true, Ordering::Relaxed);
@@ -127,13 +130,18 @@ fn kill(
     services: &Services,
     seed: u64,
     stop: &AtomicBool,
+    finished: &AtomicUsize,
 ) -> anyhow::Result<BTreeMap<String, u32>> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut killed = BTreeMap::new();
     let replicas = services.all().len();
     while !stop.load(Ordering::Relaxed) {
-        let until = Instant::now() + Duration::from_millis(random.u64(500..2500));
-        while Instant::now() < until {
+        let Respite { pause, trips } =
+            Respite::random(&mut random, finished.load(Ordering::Relaxed));
+        let until = Instant::now() + pause;
+        while !stop.load(Ordering::Relaxed)
+            && (Instant::now() < until || finished.load(Ordering::Relaxed) < trips)
+        {
             services.supervise()?;
             std::thread::sleep(Duration::from_millis(50));
         }

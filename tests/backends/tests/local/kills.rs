@@ -1,11 +1,15 @@
 //! Anything is killed at any moment: a replica, a worker, the broker, or `mercurious up` with all that it runs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use mercurious_backends::{
     setting,
-    travel::{Crowd, Local, Person, Programs, client},
+    travel::{Crowd, Local, Person, Programs, Respite, client},
 };
 use mercurious_runtime::CancellationToken;
 use tokio::time::{Instant, sleep};
@@ -24,13 +28,14 @@ pub(crate) async fn tell(programs: &Programs) -> anyhow::Result<()> {
     let gateways = [local.gateway()];
     let began = Instant::now();
     let done = CancellationToken::new();
+    let finished = AtomicUsize::new(0);
     let crowd = Crowd { people, trips, seed, limit: Duration::from_mins(40) };
     let asking = async {
-        let answers = crowd.ask(&client, &gateways).await;
+        let answers = crowd.ask(&client, &gateways, &finished).await;
         done.cancel();
         answers
     };
-    let (answers, killed) = tokio::join!(asking, kill(&mut local, seed, &done));
+    let (answers, killed) = tokio::join!(asking, kill(&mut local, seed, (&done, &finished)));
     let killed = killed?;
     let answers = answers.with_context(|| format!("killed: {killed:?}\n{}", local.last_words()))?;
     let took = began.elapsed();
@@ -56,15 +61,21 @@ pub(crate) async fn tell(programs: &Programs) -> anyhow::Result<()> {
 async fn kill(
     local: &mut Local,
     seed: u64,
-    done: &CancellationToken,
+    (done, finished): (&CancellationToken, &AtomicUsize),
 ) -> anyhow::Result<BTreeMap<&'static str, u32>> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut killed = BTreeMap::new();
     loop {
-        let wait = Duration::from_millis(random.u64(500..4000));
+        let respite = Respite::random(&mut random, finished.load(Ordering::Relaxed));
+        let wait = async {
+            sleep(respite.pause).await;
+            while finished.load(Ordering::Relaxed) < respite.trips {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
         tokio::select! {
             () = done.cancelled() => return Ok(killed),
-            () = sleep(wait) => {}
+            () = wait => {}
         }
         let victim = VICTIMS[random.usize(..VICTIMS.len())];
         let died = if victim == "mercurious" {
