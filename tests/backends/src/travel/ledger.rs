@@ -86,13 +86,14 @@ impl Ledger {
 
     fn of_topics(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        let mut ends: BTreeMap<(&str, &str), BTreeSet<(&str, Option<&str>)>> = BTreeMap::new();
+        // By topic and job: message ids with what they say.
+        let mut ends: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for Sent { topic, job, id, outcome } in &self.sent {
             if !ENDS.contains(&topic.as_str()) {
                 faults.push(format!("{job} has a dead letter in {topic}"));
             } else if self.heard.contains_key(job) {
                 let end = (id.as_str(), outcome.as_deref());
-                ends.entry((topic, job)).or_default().insert(end);
+                ends.entry((topic.as_str(), job.as_str())).or_default().insert(end);
             } else {
                 faults.push(format!("{topic} tells of {job}, for which nobody asked"));
             }
@@ -200,7 +201,7 @@ mod tests {
                 it.heard.get_mut("two").unwrap().cut[1].data = "{}".to_owned();
             }),
             ("the stream is another one", |it| {
-                drop(it.heard.get_mut("two").unwrap().cut.remove(1))
+                drop(it.heard.get_mut("two").unwrap().cut.remove(1));
             }),
             ("numbered [1, 2, 2, 3]", |it| {
                 it.heard.get_mut("two").unwrap().uncut.insert(1, told(2, "day"));

@@ -63,7 +63,7 @@ async fn chain(
         tokio::task::spawn_blocking(move || kill(&services, seed, &stop, &finished))
     };
     let began = Instant::now();
-    let crowd = Crowd { people, trips, seed, limit: Duration::from_mins(60) };
+    let crowd = Crowd { people, trips, seed, limit: Duration::from_hours(1) };
     let answers = tokio::select! {
         answers = crowd.ask(&client, &services.gateways, &finished) => answers,
         killed = &mut killer => anyhow::bail!("nobody is killed or started any more: {killed:?}"),
