@@ -17,7 +17,12 @@ use nix::{
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::{Image, Process, Program, Wish, marked, ran, wish::Places};
+use crate::{
+    Image, Process, Program, Wish,
+    marked::{self, marked},
+    ran,
+    wish::Places,
+};
 
 /// A running `mercurious up`.
 #[derive(Debug)]
@@ -258,7 +263,7 @@ impl Home {
 
     /// Every living process of this home, the engine included: sandboxes and what runs in them.
     pub fn processes(&self) -> Vec<Process> {
-        marked::marked(&format!("EXAMPLE_MARK={}", self.mark))
+        marked(&format!("EXAMPLE_MARK={}", self.mark))
     }
 
     /// Kills the engine alone, as `kill -9` does.

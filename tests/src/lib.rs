@@ -28,7 +28,7 @@ mod wish;
 pub use aftermath::{State, ran, settled};
 pub use home::{Home, free_address};
 pub use image::Image;
-pub use marked::Process;
+pub use marked::{Process, marked};
 pub use moment::{Moment, Seen};
 pub use program::Program;
 pub use push_like::Pattern;

@@ -12,7 +12,7 @@ pub struct Process {
 }
 
 /// Every living process with this variable in its environment.
-pub(crate) fn marked(variable: &str) -> Vec<Process> {
+pub fn marked(variable: &str) -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let mut found = Vec::new();
     for entry in entries.flatten() {

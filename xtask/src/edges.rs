@@ -9,7 +9,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mercurious-runtime", &[]),
     ("mercurious-messaging", &["runtime"]),
     ("mercurious-contracts", &["messaging"]),
-    ("mercurious-backends", &[]),
+    (
+        "mercurious-backends",
+        &["api", "contracts", "core", "engine", "messaging", "runtime", "trials"],
+    ),
     ("mercurious-api-gateway", &["contracts", "messaging", "planning", "runtime"]),
     ("mercurious-worker", &["contracts", "messaging", "runtime"]),
     ("mercurious-enrichment", &["contracts", "itinerary", "runtime", "worker"]),

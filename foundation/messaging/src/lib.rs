@@ -25,8 +25,8 @@ pub use consumer::{Consumer, Parts, Settings};
 pub use message::{Headers, Incoming, Outgoing, Position};
 pub use outbox::{Outbox, OutboxRow, Pass, Relay};
 pub use ports::{
-    Dedup, Event, Follower, Handler, NoDedup, Outcome, Partition, Producer, PublishError,
-    Revocation, Source, SourceError, StoreError,
+    Dedup, Event, Follower, Handler, LookError, NoDedup, Outcome, Partition, Producer,
+    PublishError, Revocation, Source, SourceError, Standing, Standings, StoreError,
 };
 pub use retry::{RetryPolicy, Route};
 pub use status::{Figures, Status};

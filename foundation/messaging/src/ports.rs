@@ -206,3 +206,33 @@ pub trait Follower: Send {
     /// The next message. Dropping the future loses nothing.
     async fn next(&mut self) -> Result<Incoming, SourceError>;
 }
+
+/// How far a group is with a partition, as the broker knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Which partition.
+    pub partition: Partition,
+    /// Everything before it has taken effect.
+    pub committed: i64,
+    /// Where the next message will be.
+    pub end: i64,
+}
+
+impl Standing {
+    /// How many messages have not taken effect.
+    pub fn lag(&self) -> u64 {
+        u64::try_from(self.end - self.committed).unwrap_or(0)
+    }
+}
+
+/// A broker that does not say how far a group is.
+#[derive(Debug, Error)]
+#[error("the broker does not say how far the group is: {0}")]
+pub struct LookError(pub String);
+
+/// Asks the broker how far a group is.
+#[async_trait]
+pub trait Standings: Send + Sync {
+    /// With each partition of the topic that it is asked of.
+    async fn look(&self) -> Result<Vec<Standing>, LookError>;
+}

@@ -33,8 +33,8 @@ pub struct Kafka {
     process: Option<Process>,
 }
 
-/// How long a start may take; other tests may be at work beside.
-const START: Duration = Duration::from_mins(2);
+/// How long a start may take; other tests may be at work beside, and wait for the same disk.
+const START: Duration = Duration::from_mins(5);
 
 impl Kafka {
     /// Starts a broker.

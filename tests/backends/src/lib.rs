@@ -24,6 +24,7 @@ mod ports;
 mod process;
 mod redis;
 mod schemathesis;
+pub mod travel;
 mod wanted;
 
 pub use kafka::{Kafka, User};
@@ -31,4 +32,4 @@ pub use mongo::Mongo;
 pub use process::Process;
 pub use redis::Redis;
 pub use schemathesis::Schemathesis;
-pub use wanted::{Unavailable, or_skip};
+pub use wanted::{Unavailable, or_skip, setting};

@@ -38,3 +38,9 @@ pub fn or_skip<S>(start: impl FnOnce() -> Result<S, Unavailable>) -> Option<S> {
         }
     }
 }
+
+/// A number that a variable of the environment says, or the usual one.
+#[expect(clippy::disallowed_methods, reason = "the switches of these tests")]
+pub fn setting(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}

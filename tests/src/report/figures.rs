@@ -10,6 +10,11 @@ impl Figures {
         self.0.push(figure);
     }
 
+    /// Adds all of others.
+    pub fn extend(&mut self, others: &Self) {
+        self.0.extend_from_slice(&others.0);
+    }
+
     /// Adds a time, in seconds.
     pub fn add_seconds(&mut self, time: Duration) {
         self.add(time.as_secs_f64());

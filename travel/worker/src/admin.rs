@@ -1,14 +1,17 @@
-//! The admin port: version, probes, metrics. It tells nothing of jobs.
+//! The admin port: version, probes, metrics, and whether the group gets on. It tells nothing of jobs.
 
 use std::time::Duration;
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+
+use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::Probes;
 
@@ -21,6 +24,7 @@ pub fn admin(probes: Probes) -> Router {
         .route("/", get(version))
         .route("/health", get(health))
         .route("/ready", get(ready))
+        .route("/consuming", get(consuming))
         .route("/metrics", get(metrics))
         .with_state(probes)
 }
@@ -47,6 +51,47 @@ async fn ready(State(probes): State<Probes>) -> Response {
         None
     };
     report(fault)
+}
+
+/// What is asked of the group.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Its name, where the worker must not be in another one.
+    group: Option<String>,
+    /// In so many seconds some request must be finished, while any wait.
+    #[serde(default = "ten")]
+    within: u64,
+}
+
+fn ten() -> u64 {
+    10
+}
+
+/// Whether the group has given this worker partitions and gets on with its requests, as the broker knows it.
+async fn consuming(State(probes): State<Probes>, Query(wanted): Query<Wanted>) -> Response {
+    let refused = |fault: String| (StatusCode::SERVICE_UNAVAILABLE, format!("{fault}\n"));
+    if let Some(group) = wanted.group.filter(|group| *group != probes.group) {
+        let own = &probes.group;
+        return refused(format!("this worker is in the group {own}, not in {group}"))
+            .into_response();
+    }
+    let Some(standings) = probes.standings.get() else {
+        return refused("the broker is not there yet".to_owned()).into_response();
+    };
+    if probes.consumer.figures().assigned == 0 {
+        return refused("no partition is assigned to this worker".to_owned()).into_response();
+    }
+    match standings.look().await {
+        Ok(standings) => {
+            let gait = probes.consuming.note(&standings, Instant::now());
+            if gait.still > Duration::from_secs(wanted.within) {
+                return refused(gait.to_string()).into_response();
+            }
+            format!("{gait}\n").into_response()
+        }
+        Err(error) => refused(error.to_string()).into_response(),
+    }
 }
 
 async fn metrics(State(probes): State<Probes>) -> Response {

@@ -11,6 +11,7 @@
 
 mod admin;
 mod cancelled;
+mod consuming;
 mod metrics;
 mod program;
 mod recent;

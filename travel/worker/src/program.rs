@@ -1,16 +1,23 @@
 //! A whole worker: it joins its group, hears of cancellations, answers probes, and drains when it is told to stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use mercurious_contracts::topic;
 use mercurious_messaging::{
-    Consumer, Follower, Parts as ConsumerParts, Producer, Route, Settings, Source, Status,
+    Consumer, Follower, Parts as ConsumerParts, Producer, Route, Settings, Source, Standings,
+    Status,
 };
 use mercurious_runtime::{CancellationToken, Clock, Tasks};
 use tokio::net::TcpListener;
 
-use crate::{Cancelled, Metrics, Recent, Step, Worker, WorkerSettings, admin::admin};
+use crate::{
+    Cancelled, Metrics, Recent, Step, Worker, WorkerSettings, admin::admin, consuming::Consuming,
+};
 
 /// What comes from a broker that is there.
 pub struct Connected {
@@ -18,6 +25,8 @@ pub struct Connected {
     pub source: Box<dyn Source>,
     /// Tells of cancelled jobs.
     pub cancellations: Box<dyn Follower>,
+    /// Tells how far the group is with its requests.
+    pub standings: Box<dyn Standings>,
 }
 
 /// How the world is reached.
@@ -33,7 +42,7 @@ pub struct Parts {
 }
 
 /// What the admin port tells of.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Probes {
     /// What `GET /` says.
     pub version: String,
@@ -45,6 +54,18 @@ pub struct Probes {
     pub clock: Arc<dyn Clock>,
     /// Cancelled when the program is told to stop.
     pub stopping: CancellationToken,
+    /// The group's name.
+    pub group: String,
+    /// Tells how far the group is, once the broker is there.
+    pub standings: Arc<OnceLock<Box<dyn Standings>>>,
+    /// What was seen of that.
+    pub(crate) consuming: Arc<Consuming>,
+}
+
+impl fmt::Debug for Probes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probes").field("version", &self.version).finish_non_exhaustive()
+    }
 }
 
 /// The settings of a consumer that reads `topic`.
@@ -96,7 +117,11 @@ pub async fn run<S: Step>(
         metrics,
         clock: Arc::clone(&parts.clock),
         stopping: stop.clone(),
+        group: parts.group.clone(),
+        standings: Arc::default(),
+        consuming: Arc::default(),
     };
+    let standings = Arc::clone(&probes.standings);
     // The admin port and the cancellations live until the consumer has drained.
     let tasks = Tasks::new();
     let closing = tasks.stopping();
@@ -108,7 +133,10 @@ pub async fn run<S: Step>(
         }
     });
     let ended = match connect.await {
-        Ok(Some(connected)) => consume(consumer, connected, cancelled, &tasks, &stop).await,
+        Ok(Some(Connected { source, cancellations, standings: asked })) => {
+            standings.get_or_init(|| asked);
+            consume(consumer, (source, cancellations), cancelled, &tasks, &stop).await
+        }
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
@@ -121,12 +149,11 @@ pub async fn run<S: Step>(
 
 async fn consume(
     consumer: Consumer,
-    connected: Connected,
+    (source, cancellations): (Box<dyn Source>, Box<dyn Follower>),
     cancelled: Cancelled,
     tasks: &Tasks,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let Connected { source, cancellations } = connected;
     let closing = tasks.stopping();
     tasks.spawn_critical("cancellations", async move {
         if let Err(error) = cancelled.follow(cancellations, closing).await {

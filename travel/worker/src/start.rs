@@ -5,8 +5,9 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use jiff::{Timestamp, ToSpan as _};
 use mercurious_contracts::topic;
-use mercurious_messaging::kafka::{
-    self, Expected, KafkaFollower, KafkaProducer, KafkaSource, check,
+use mercurious_messaging::{
+    Source, Together,
+    kafka::{self, Expected, KafkaFollower, KafkaProducer, KafkaSource, check},
 };
 use mercurious_runtime::{
     CancellationToken, Clock, Environment, SystemClock, Tasks, start_telemetry, terminated,
@@ -132,8 +133,18 @@ async fn connect(
     let follower = format!("{group}-cancellations");
     let partitions = topic::PARTITIONS;
     let cancellations = KafkaFollower::follow(kafka, &follower, &cancelled, partitions, since)?;
-    let source = Box::new(KafkaSource::apart(kafka, group, &[topic::route(place.topic)])?);
-    Ok(Some(Connected { source, cancellations: Box::new(cancellations) }))
+    // Two members of the group, as [`KafkaSource::apart`] makes them; retries wait on purpose, so that how far the group
+    // is with them says nothing.
+    let route = topic::route(place.topic);
+    let join = |topic: &String| KafkaSource::join(kafka, group, std::slice::from_ref(topic));
+    let (requests, retries) = (join(&route.topic)?, join(&route.retry)?);
+    let standings = Box::new(requests.standings(place.topic, partitions));
+    let source = Together::new(vec![
+        (vec![route.topic], Box::new(requests) as Box<dyn Source>),
+        (vec![route.retry], Box::new(retries)),
+    ]);
+    let source = Box::new(source);
+    Ok(Some(Connected { source, cancellations: Box::new(cancellations), standings }))
 }
 
 /// Waits until brokers answer; false when it was told to stop first. Everything else that is wrong is an error.

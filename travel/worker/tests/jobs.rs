@@ -131,6 +131,7 @@ fn parts(broker: &Broker, clock: &Arc<TestClock>) -> (Parts, Connected) {
     let connected = Connected {
         source: Box::new(broker.join(topic::ENRICHMENT_GROUP, &topics)),
         cancellations: broker.follow(&[topic::JOB_CANCELLED.to_owned()]),
+        standings: broker.standings(topic::ENRICHMENT_GROUP, topic::ENRICHMENT_REQUEST),
     };
     let parts = Parts {
         producer: Arc::new(broker.clone()),
@@ -200,6 +201,30 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("{what}: never");
+    }
+
+    /// What the admin port answers.
+    async fn get(&self, path: &str) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// Waits until the admin port answers so.
+    async fn answers(&self, path: &str, wanted: &str) {
+        let mut answer = String::new();
+        for _ in 0..500 {
+            answer = self.get(path).await;
+            if answer.contains(wanted) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{path} never says {wanted}, but {answer}");
     }
 
     async fn end(self) {
@@ -335,31 +360,37 @@ async fn the_end_carries_what_led_to_it() {
 #[tokio::test]
 async fn the_admin_port_tells_the_version_and_whether_the_worker_is_ready() {
     let stage = stage(6, Chaos::NONE).await;
-    let get = async |path: &str| {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut stream = tokio::net::TcpStream::connect(stage.address).await.unwrap();
-        let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        stream.write_all(ask.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    };
+    let get = async |path: &str| stage.get(path).await;
     assert!(get("/").await.ends_with("api-test v0.1.0\n"));
-    stage.until("it is ready", |_| true).await;
-    let mut ready = get("/ready").await;
-    for _ in 0..500 {
-        if ready.contains(" 200 ") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        ready = get("/ready").await;
-    }
-    assert!(ready.contains(" 200 "), "{ready}");
+    stage.answers("/ready", " 200 ").await;
     assert!(get("/health").await.contains(" 200 "));
     let job = stage.ask(1, "anywhere").await;
     stage.until("it ends", |stage| stage.ends().contains_key(&job)).await;
     let metrics = get("/metrics").await;
     assert!(metrics.contains("mercurious_worker_steps_total{end=\"failed\"} 1"), "{metrics}");
     assert!(!metrics.contains(&job.to_string()));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn the_admin_port_tells_whether_the_group_gets_on() {
+    let stage = stage(7, Chaos::NONE).await;
+    stage.answers("/consuming?group=enrichment-consumers", "its lag is 0").await;
+    // In another group it may do what it likes: nobody gets the requests of this one.
+    let other = stage.get("/consuming?group=others").await;
+    assert!(other.contains(" 503 ") && other.contains("not in others"), "{other}");
+    let job = stage.ask(1, "slow").await;
+    stage.answers("/consuming?within=0", "1 requests wait, and none was finished").await;
+    let patient = stage.get("/consuming?within=600").await;
+    assert!(patient.contains(" 200 "), "{patient}");
+    let cancel = JobCancelled { reason: "not any more".to_owned() };
+    let id = MessageId::first(job, JobCancelled::EVENT_TYPE);
+    let note = About { id, ..stage.about(1) };
+    stage.send(envelope::encode(&note, &cancel).unwrap()).await;
+    stage.answers("/consuming?within=0", "its lag is 0").await;
+    stage.broker.set_down(true);
+    let down = stage.get("/consuming").await;
+    assert!(down.contains(" 503 ") && down.contains("the broker is down"), "{down}");
+    stage.broker.set_down(false);
     stage.end().await;
 }

@@ -12,6 +12,7 @@ mod follower;
 mod producer;
 mod settings;
 mod source;
+mod standings;
 mod topics;
 
 pub use check::{CheckError, Expected, Partitions, check};
@@ -19,6 +20,7 @@ pub use follower::KafkaFollower;
 pub use producer::KafkaProducer;
 pub use settings::{Credentials, Mechanism, Settings, Tls};
 pub use source::KafkaSource;
+pub use standings::KafkaStandings;
 pub use topics::{CreateError, create_topics};
 
 use thiserror::Error;

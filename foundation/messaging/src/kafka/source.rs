@@ -25,7 +25,7 @@ use rdkafka::{
 use tokio::sync::mpsc;
 
 use super::{
-    ClientError, Settings,
+    ClientError, KafkaStandings, Settings,
     client::{self, Trouble},
 };
 use crate::{
@@ -39,7 +39,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 type Sent = Result<Event, SourceError>;
 
-struct Context {
+pub(super) struct Context {
     events: mpsc::Sender<Sent>,
     trouble: Trouble,
 }
@@ -177,6 +177,11 @@ impl KafkaSource {
                 .map_err(|error| ClientError(error.to_string()))?
         };
         Ok(Self { events, consumer, quit, thread: Some(thread) })
+    }
+
+    /// Asks, over this member's connections, how far its group is with `topic`.
+    pub fn standings(&self, topic: &str, partitions: i32) -> KafkaStandings {
+        KafkaStandings::new(Arc::downgrade(&self.consumer), topic, partitions)
     }
 
     fn list(partition: &Partition) -> TopicPartitionList {

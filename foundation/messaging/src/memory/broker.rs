@@ -11,7 +11,8 @@ use tokio::sync::Notify;
 
 use super::{Chaos, LOOK, Member, group::Group};
 use crate::{
-    Follower, Incoming, Outgoing, Partition, Position, Producer, PublishError, SourceError,
+    Follower, Incoming, LookError, Outgoing, Partition, Position, Producer, PublishError,
+    SourceError, Standing, Standings,
 };
 
 /// The broker; clones are the same one.
@@ -83,6 +84,12 @@ impl Broker {
         let state = self.lock();
         let at = state.partitions(topics).into_iter().map(|partition| (partition, 0)).collect();
         Box::new(Reader { broker: self.clone(), at })
+    }
+
+    /// Tells how far a group is with a topic.
+    pub fn standings(&self, group: &str, topic: &str) -> Box<dyn Standings> {
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        Box::new(Ledger { broker: self.clone(), group, topic })
     }
 
     /// Everything in a topic, in the order of its partitions.
@@ -203,6 +210,29 @@ impl Producer for Broker {
         // Others have their turn, as they would with a network in between.
         tokio::task::yield_now().await;
         result
+    }
+}
+
+struct Ledger {
+    broker: Broker,
+    group: String,
+    topic: String,
+}
+
+#[async_trait]
+impl Standings for Ledger {
+    async fn look(&self) -> Result<Vec<Standing>, LookError> {
+        let state = self.broker.lock();
+        if state.down {
+            return Err(LookError("the broker is down".to_owned()));
+        }
+        let group = state.groups.get(&self.group);
+        let standing = |partition: Partition| {
+            let committed = group.map_or(0, |group| group.committed(&partition));
+            let end = state.log(&partition).map_or(0, |log| log.stored.len() as i64);
+            Standing { partition, committed, end }
+        };
+        Ok(state.partitions(&[self.topic.clone()]).into_iter().map(standing).collect())
     }
 }
 
