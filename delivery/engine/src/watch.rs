@@ -68,7 +68,8 @@ impl Watcher {
             if !wish.suspended {
                 let failed = tokio::select! {
                     () = self.stopping.cancelled() => return,
-                    failed = self.look(&wish, depth.clone()) => failed,
+                    // Between looks it takes no room.
+                    failed = Box::pin(self.look(&wish, depth.clone())) => failed,
                 };
                 failures = if failed { failures.saturating_add(1) } else { 0 };
             }

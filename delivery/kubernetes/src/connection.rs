@@ -2,11 +2,15 @@ use std::{path::PathBuf, time::Duration};
 
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use tower::limit::ConcurrencyLimitLayer;
 
 /// Connecting takes no longer.
 const CONNECT: Duration = Duration::from_secs(5);
+/// So many questions are open at a time; a watch is one until it begins to answer.
+const QUESTIONS: usize = 16;
 
 /// Where the cluster is, as a person says it.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +24,10 @@ pub struct ConnectionSettings {
 /// A cluster that can be asked. Nothing was sent yet.
 #[derive(Clone)]
 pub struct Connection {
-    /// Asks it.
+    /// Asks it, a few questions at a time: hundreds of repositories that are due at once are no storm for the API server.
     pub client: Client,
+    /// Asks it and waits behind nobody: the Lease is renewed in time whatever else is being asked.
+    pub urgent: Client,
     /// The pod's own namespace, or the context's.
     pub namespace: String,
 }
@@ -62,8 +68,12 @@ impl Connection {
         };
         config.connect_timeout = Some(CONNECT);
         let namespace = config.default_namespace.clone();
-        let client =
-            Client::try_from(config).map_err(|error| ConnectionError::Client(Box::new(error)))?;
-        Ok(Self { client, namespace })
+        let unusable = |error| ConnectionError::Client(Box::new(error));
+        let urgent = Client::try_from(config.clone()).map_err(unusable)?;
+        let client = ClientBuilder::try_from(config)
+            .map_err(unusable)?
+            .with_layer(&ConcurrencyLimitLayer::new(QUESTIONS))
+            .build();
+        Ok(Self { client, urgent, namespace })
     }
 }

@@ -7,7 +7,7 @@ use mercurious_runtime::{CancellationToken, Clock, Tasks};
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
-    FluxVersion, Hints, ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, ObjectsError,
+    Connection, FluxVersion, Hints, ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, ObjectsError,
     Permit, Scope,
     admission::{admission, strangers},
     health::{Health, MoreMetrics},
@@ -68,12 +68,13 @@ pub enum ControllerError {
 /// Runs until it is stopped: stands by until the lease is free, then watches, decides and steers; gives the lease back
 /// at the end, so that the next takes over at once.
 pub async fn run_controller(
-    client: Client,
+    connection: Connection,
     settings: ControllerSettings,
     clock: Arc<dyn Clock>,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), ControllerError> {
+    let Connection { client, urgent, .. } = connection;
     let health = Health::new(settings.hints.clone(), settings.metrics.clone());
     let outer = Tasks::new();
     let relay = settings.hints.clone().relay(
@@ -89,7 +90,7 @@ pub async fn run_controller(
             tracing::error!(error = %error, "health port ended");
         }
     });
-    let lease = Lease::new(client.clone(), settings.lease.clone(), Arc::clone(&clock));
+    let lease = Lease::new(urgent, settings.lease.clone(), Arc::clone(&clock));
     let ending = outer.stopping();
     let result = tokio::select! {
         result = lead(&client, &settings, &lease, clock, &health, &stop) => result,

@@ -16,7 +16,7 @@ use mercurious_engine::{Admission, Engine, EngineHandle, Event, Ports, Rest, Wis
 use mercurious_runtime::{Clock, Tasks};
 
 use crate::{
-    ClusterChecker, ClusterCredentials, ClusterWorkloads, Denied, EventRecorder, FluxVersion,
+    ClusterChecker, ClusterCredentials, ClusterWorkloads, Connection, Denied, EventRecorder, FluxVersion,
     ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, Objects, ObjectsError, Permit, Scope,
     StatusStore,
     admission::admission,
@@ -302,12 +302,13 @@ impl Objects {
 /// With nothing to do it writes nothing, not even the lease. `hears` is told every decision that is another one than
 /// the one before.
 pub async fn run_pass(
-    client: Client,
+    connection: Connection,
     settings: PassSettings,
     clock: Arc<dyn Clock>,
     hears: Hears,
 ) -> Result<Outcome, PassError> {
-    let lease = Lease::new(client.clone(), settings.lease.clone(), Arc::clone(&clock));
+    let Connection { client, urgent, .. } = connection;
+    let lease = Lease::new(urgent, settings.lease.clone(), Arc::clone(&clock));
     if let Some(holder) = lease.other_holder().await? {
         return Ok(Outcome::Busy { holder });
     }

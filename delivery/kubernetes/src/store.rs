@@ -466,7 +466,7 @@ impl Store for StatusStore {
 const INVALID: &str = "InvalidWish";
 
 /// So many releases are remembered from one pass to the next.
-const SEEN: usize = 10;
+const SEEN: usize = 4;
 
 /// The conditions of a wish that means nothing.
 fn faulty(before: &[Condition], fault: &str, now: Timestamp) -> Vec<Condition> {

@@ -17,7 +17,7 @@ use crate::{paper_registry::PaperRegistry, wishes::Wish};
 
 const TAGS: u32 = 1000;
 /// How long a controller with nothing to do is watched.
-const IDLE: Duration = Duration::from_mins(3);
+const IDLE: Duration = Duration::from_mins(2);
 const PATIENCE: Duration = Duration::from_mins(40);
 /// `kubectl` is given so many at a time.
 const TOGETHER: usize = 100;
@@ -99,6 +99,7 @@ async fn one(
                     image: &first,
                     interval: "1m",
                     replicas: 0,
+                    timeout: "15m",
                     bake: "1s",
                     checks: "[]",
                 };

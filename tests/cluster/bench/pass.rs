@@ -37,6 +37,7 @@ pub(crate) async fn measure(
             image: &format!("{repository}:latest"),
             interval: "1m",
             replicas: 0,
+            timeout: "2m",
             bake: "1s",
             checks: "[]",
         };

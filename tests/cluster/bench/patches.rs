@@ -32,6 +32,7 @@ pub(crate) async fn measure(
         image: &format!("{repository}:latest"),
         interval: "1h",
         replicas: 1,
+        timeout: "2m",
         bake: "1s",
         checks: "[]",
     };

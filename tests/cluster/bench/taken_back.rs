@@ -45,6 +45,7 @@ pub(crate) async fn measure(
         image: &format!("{repository}:latest"),
         interval: "1h",
         replicas: 2,
+        timeout: "20s",
         bake: "8s",
         checks: &format!(
             "[{{ name: own, period: 1s, http: {{ url: '{url}check', status: 200 }} }}]"

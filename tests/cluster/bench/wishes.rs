@@ -6,6 +6,7 @@ pub(crate) struct Wish<'a> {
     pub(crate) interval: &'a str,
     /// With none, nothing runs: pods are looked at during rollouts alone.
     pub(crate) replicas: u32,
+    pub(crate) timeout: &'a str,
     pub(crate) bake: &'a str,
     /// Checks in YAML.
     pub(crate) checks: &'a str,
@@ -13,7 +14,7 @@ pub(crate) struct Wish<'a> {
 
 impl Wish<'_> {
     pub(crate) fn manifests(&self) -> String {
-        let Self { name, repository, image, interval, replicas, bake, checks } = self;
+        let Self { name, repository, image, interval, replicas, timeout, bake, checks } = self;
         format!(
             "---
 apiVersion: apps/v1
@@ -54,7 +55,7 @@ metadata: {{ name: {name} }}
 spec:
   target: {{ name: {name} }}
   policyRef: {{ name: {name} }}
-  rollout: {{ timeout: 20s, bake: {bake} }}
+  rollout: {{ timeout: {timeout}, bake: {bake} }}
   checks: {checks}
 "
         )

@@ -57,7 +57,7 @@ pub(crate) async fn sync(args: SyncArgs, globals: &Globals) -> anyhow::Result<()
             say(describe(event));
         }
     });
-    let outcome = run_pass(connection.client, settings, Arc::new(SystemClock), hears).await?;
+    let outcome = run_pass(connection, settings, Arc::new(SystemClock), hears).await?;
     let (ended, problems, late) = match outcome {
         Outcome::Busy { holder } => {
             tracing::info!(lease.holder = holder, "another engine is at work");
@@ -122,7 +122,7 @@ pub(crate) async fn controller(args: ControllerArgs, globals: &Globals) -> anyho
     });
     let ended = tasks.stopping();
     let run =
-        run_controller(connection.client, settings, Arc::new(SystemClock), listener, stop.clone());
+        run_controller(connection, settings, Arc::new(SystemClock), listener, stop.clone());
     let mut run = std::pin::pin!(run);
     tokio::select! {
         result = &mut run => result?,

@@ -16,7 +16,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use mercurious_core::image::Digest;
-use mercurious_distribution::{Collected, Distribution, Settings};
+use mercurious_distribution::{Collected, Distribution, OpenError, Settings};
 use mercurious_runtime::Clock;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -101,8 +101,13 @@ impl Registry {
         let Self { distribution, directory, clock } = self;
         let settings = distribution.settings().clone();
         drop(distribution);
-        let distribution =
-            Distribution::open_with_clock(directory.path(), settings, clock.clone()).unwrap();
+        // A thread that still writes for somebody who went away has the directory until it has ended.
+        let distribution = loop {
+            match Distribution::open_with_clock(directory.path(), settings.clone(), clock.clone()) {
+                Err(OpenError::InUse { .. }) => std::thread::yield_now(),
+                opened => break opened.unwrap(),
+            }
+        };
         Self { distribution, directory, clock }
     }
 
