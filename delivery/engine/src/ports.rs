@@ -1,5 +1,7 @@
 //! What the engine needs from the world, by role.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mercurious_core::{
     decide::{Effect, Request, WorkloadState},
@@ -154,15 +156,10 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// What was seen of a repository.
-    async fn seen(&self, name: &ObjectName) -> Result<Option<Seen>, StoreError>;
+    async fn seen(&self, name: &ObjectName) -> Result<Option<Arc<Seen>>, StoreError>;
 
-    /// Writes what was seen of a repository for these policies, as [`Seen::cut`] wants them described.
-    async fn save_seen(
-        &self,
-        name: &ObjectName,
-        seen: &Seen,
-        policies: &str,
-    ) -> Result<(), StoreError>;
+    /// Writes what was seen of a repository, cut to the store's own room.
+    async fn save_seen(&self, name: &ObjectName, seen: &Arc<Seen>) -> Result<(), StoreError>;
 
     /// Requests of people that are not obeyed yet, oldest first.
     async fn requests(&self, name: &ObjectName) -> Result<Vec<Request>, StoreError>;

@@ -107,7 +107,8 @@ impl Reconciler {
             self.take_up_steering(&mut memory);
             let step = tokio::select! {
                 () = stopping.cancelled() => return,
-                step = self.step(&mut memory) => step,
+                // Between steps it takes no room.
+                step = Box::pin(self.step(&mut memory)) => step,
             };
             let pause = match step {
                 Ok(Step { moved: true, .. }) if in_a_row < STEPS_IN_A_ROW => {

@@ -105,7 +105,7 @@ impl Watcher {
                     release.repository == wish.place.repository
                 };
                 if seen.releases.values().all(own) {
-                    self.state.send_modify(|state| state.seen = Arc::new(seen));
+                    self.state.send_modify(|state| state.seen = seen);
                 }
             }
             Ok(None) => {}
@@ -159,16 +159,24 @@ impl Watcher {
                     }
                     _ => None,
                 };
-                let (seen, changed) = match self.ports.store.room() {
-                    Some(releases) if !policies.iter().any(reads_names) => {
-                        let cut = found.seen.cut(releases, &described);
-                        let changed = cut.differs_from(&before);
-                        (cut, changed)
+                // The usual poll: nothing is another one than before.
+                let same = !found.changed && !found.listed;
+                let cut = self.ports.store.room().map(|room| {
+                    if same {
+                        Arc::clone(&before)
+                    } else {
+                        Arc::new(found.seen.cut(room, &described))
                     }
-                    _ => (found.seen, found.changed),
+                });
+                let (seen, changed) = match &cut {
+                    Some(cut) if !policies.iter().any(reads_names) => {
+                        (Arc::clone(cut), cut.differs_from(&before))
+                    }
+                    _ => (Arc::new(found.seen), found.changed),
                 };
                 if changed || is_overdue(before.listed_at, seen.listed_at) {
-                    let saved = self.ports.store.save_seen(&place.name, &seen, &described);
+                    let kept = cut.as_ref().unwrap_or(&seen);
+                    let saved = self.ports.store.save_seen(&place.name, kept);
                     if let Err(error) = saved.await {
                         tracing::warn!(error = %error, "what was seen cannot be written; it will be looked at again after a restart");
                     }
@@ -179,8 +187,8 @@ impl Watcher {
                     });
                 }
                 self.state.send_modify(|state| {
-                    if *state.seen != seen {
-                        state.seen = Arc::new(seen);
+                    if state.seen != seen {
+                        state.seen = seen;
                     }
                     state.failure = None;
                     state.unprepared = false;

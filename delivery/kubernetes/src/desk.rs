@@ -57,7 +57,7 @@ pub struct Shown {
     pub decisions: Vec<AuditEntry>,
     /// Why it cannot be understood, if it cannot.
     pub fault: Option<String>,
-    seen: Option<Seen>,
+    seen: Option<Arc<Seen>>,
 }
 
 /// Why the desk could not do something.
@@ -321,7 +321,7 @@ impl Desk {
         let looked =
             look(ports.source.as_ref(), place, &policies, &before, LookDepth::Poll, now).await;
         let (seen, failure) = match looked {
-            Ok(looked) => (looked.seen, None),
+            Ok(looked) => (Arc::new(looked.seen), None),
             Err(error) => (before, Some(error.to_string())),
         };
         let mut object = wish.auto_deploy.clone();

@@ -65,7 +65,7 @@ struct Kept {
     /// As written last, or as found at first; the error where it is damaged.
     stored: Result<StoredStatus, StoreError>,
     /// What was seen since the last write.
-    seen: Option<Seen>,
+    seen: Option<Arc<Seen>>,
     looked_for: Option<String>,
 }
 
@@ -388,7 +388,7 @@ impl Store for StatusStore {
         Some(SEEN)
     }
 
-    async fn seen(&self, name: &ObjectName) -> Result<Option<Seen>, StoreError> {
+    async fn seen(&self, name: &ObjectName) -> Result<Option<Arc<Seen>>, StoreError> {
         let followers = self.inner.followers.lock().unwrap_or_else(PoisonError::into_inner);
         let followers = followers.get(name).cloned().unwrap_or_default();
         self.kept(|kept| {
@@ -402,18 +402,16 @@ impl Store for StatusStore {
     async fn save_seen(
         &self,
         name: &ObjectName,
-        seen: &Seen,
-        policies: &str,
+        seen: &Arc<Seen>,
     ) -> Result<(), StoreError> {
         let followers = {
             let followers = self.inner.followers.lock().unwrap_or_else(PoisonError::into_inner);
             followers.get(name).cloned().unwrap_or_default()
         };
-        let seen = seen.cut(SEEN, policies);
         self.kept(|kept| {
             for follower in &followers {
                 if let Some(kept) = kept.get_mut(follower) {
-                    kept.seen = Some(seen.clone());
+                    kept.seen = Some(Arc::clone(seen));
                 }
             }
         });

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use mercurious_core::{resources::AutoDeployStatus, rollout::Record};
 use mercurious_engine::{AuditEntry, Seen};
 use serde::{Deserialize, Serialize};
@@ -26,7 +28,7 @@ pub(crate) struct Memory {
     pub(crate) record: Option<Record>,
     /// What was seen of the repository, cut to what the next pass needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) seen: Option<Seen>,
+    pub(crate) seen: Option<Arc<Seen>>,
     /// The newest decisions that changed something, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) decisions: Vec<AuditEntry>,

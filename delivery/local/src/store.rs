@@ -141,14 +141,14 @@ impl Store for FileStore {
         Self::append(self, entry).await
     }
 
-    async fn seen(&self, name: &ObjectName) -> Result<Option<Seen>, StoreError> {
+    async fn seen(&self, name: &ObjectName) -> Result<Option<Arc<Seen>>, StoreError> {
         let name = name.clone();
         self.on_thread(move |store| store.read("seen", &name)).await
     }
 
-    async fn save_seen(&self, name: &ObjectName, seen: &Seen, _: &str) -> Result<(), StoreError> {
-        let (name, seen) = (name.clone(), seen.clone());
-        self.on_thread(move |store| store.write("seen", &name, &seen)).await
+    async fn save_seen(&self, name: &ObjectName, seen: &Arc<Seen>) -> Result<(), StoreError> {
+        let (name, seen) = (name.clone(), Arc::clone(seen));
+        self.on_thread(move |store| store.write("seen", &name, &*seen)).await
     }
 
     async fn requests(&self, name: &ObjectName) -> Result<Vec<Request>, StoreError> {

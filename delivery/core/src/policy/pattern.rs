@@ -1,4 +1,8 @@
-use std::fmt;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
+};
 
 use regex::{Captures, Regex, RegexBuilder};
 use regex_syntax::hir::Hir;
@@ -15,8 +19,12 @@ const MAXIMUM_COMPILED: usize = 4 << 20;
 ///
 /// It is rewritten for the `regex` crate, which has the same power (no look-around, no references back, time
 /// linear in the text) but reads braces, escapes and character classes differently.
+///
+/// The same text is compiled once, as long as somebody uses it: hundreds of policies have the same few patterns.
 #[derive(Clone)]
-pub struct Pattern {
+pub struct Pattern(Arc<Compiled>);
+
+struct Compiled {
     text: String,
     compiled: Regex,
     /// The names of the groups by number, that of the whole match included.
@@ -49,9 +57,11 @@ pub enum PatternError {
     },
 }
 
-impl Pattern {
-    /// Reads a pattern.
-    pub fn parse(text: &str) -> Result<Self, PatternError> {
+/// Patterns in use, by their text.
+static KNOWN: LazyLock<Mutex<HashMap<String, Weak<Compiled>>>> = LazyLock::new(Mutex::default);
+
+impl Compiled {
+    fn parse(text: &str) -> Result<Self, PatternError> {
         if text.len() > MAXIMUM_LENGTH {
             return Err(PatternError::TooLong { length: text.len() });
         }
@@ -65,31 +75,45 @@ impl Pattern {
         let shape = regex_syntax::parse(&rewritten.pattern).map_err(|_| too_large())?;
         Ok(Self { text: text.to_owned(), compiled, names: rewritten.names, shape })
     }
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(text).and_then(Weak::upgrade) {
+            return Ok(Self(found));
+        }
+        let compiled = Arc::new(Compiled::parse(text)?);
+        known.retain(|_, found| found.strong_count() > 0);
+        known.insert(text.to_owned(), Arc::downgrade(&compiled));
+        Ok(Self(compiled))
+    }
 
     /// Whether the pattern matches anywhere in the text.
     pub fn is_match(&self, text: &str) -> bool {
-        self.compiled.is_match(text)
+        self.0.compiled.is_match(text)
     }
 
     /// The first match and its groups.
     pub(super) fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
-        self.compiled.captures(text)
+        self.0.compiled.captures(text)
     }
 
     /// The names of the groups by number; the first stands for the whole match.
     pub(super) fn names(&self) -> &[Option<String>] {
-        &self.names
+        &self.0.names
     }
 
     /// The structure of the pattern.
     pub(super) fn shape(&self) -> &Hir {
-        &self.shape
+        &self.0.shape
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.0.text == other.0.text
     }
 }
 
@@ -97,13 +121,13 @@ impl Eq for Pattern {}
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Pattern").field(&self.text).finish()
+        formatter.debug_tuple("Pattern").field(&self.0.text).finish()
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
+        formatter.write_str(&self.0.text)
     }
 }
 

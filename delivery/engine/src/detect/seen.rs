@@ -46,12 +46,15 @@ impl Seen {
     /// Whether a policy may choose differently: not for the time of a listing, nor for other words about a digest
     /// that still cannot be deployed, which name the tag that happened to lead to it.
     pub fn differs_from(&self, before: &Self) -> bool {
-        let facts = |seen: &Self| Self {
-            listed_at: None,
-            unusable: seen.unusable.keys().map(|digest| (digest.clone(), String::new())).collect(),
-            ..seen.clone()
-        };
-        facts(self) != facts(before)
+        let Self { tags, releases, unusable, anchors, no_latest, complete, passed_over, listed_at: _ } =
+            self;
+        !(tags == &before.tags
+            && releases == &before.releases
+            && unusable.keys().eq(before.unusable.keys())
+            && anchors == &before.anchors
+            && no_latest == &before.no_latest
+            && complete == &before.complete
+            && passed_over == &before.passed_over)
     }
 
     /// What a later process needs of it: so many of the newest releases, and what is anchored. Of the other tags that

@@ -287,12 +287,12 @@ impl Store for FakeStore {
         Ok(())
     }
 
-    async fn seen(&self, name: &ObjectName) -> Result<Option<Seen>, StoreError> {
-        Ok(self.seen.lock().unwrap().get(name).cloned())
+    async fn seen(&self, name: &ObjectName) -> Result<Option<Arc<Seen>>, StoreError> {
+        Ok(self.seen.lock().unwrap().get(name).cloned().map(Arc::new))
     }
 
-    async fn save_seen(&self, name: &ObjectName, seen: &Seen, _: &str) -> Result<(), StoreError> {
-        let text = serde_json::to_string(seen).unwrap();
+    async fn save_seen(&self, name: &ObjectName, seen: &Arc<Seen>) -> Result<(), StoreError> {
+        let text = serde_json::to_string(seen.as_ref()).unwrap();
         self.seen.lock().unwrap().insert(name.clone(), serde_json::from_str(&text).unwrap());
         Ok(())
     }
