@@ -10,8 +10,8 @@ use mercurious_runtime::CancellationToken;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Event, EventKind, Listing, LookDepth, RepositoryWish, SAFETY_NET, Seen,
-    detect::{described, look},
+    Event, EventKind, Listing, LookDepth, Place, RepositoryWish, SAFETY_NET, Seen,
+    detect::{described, glance, look},
     engine::Ports,
     ports::LookError,
 };
@@ -137,17 +137,17 @@ impl Watcher {
         }
         let before = self.state.borrow().seen.clone();
         let now = self.ports.clock.now();
-        let answer = look(self.ports.source.as_ref(), place, &policies, &before, depth, now);
-        let answer = match tokio::time::timeout(place.timeout, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(LookError::Failed {
-                message: format!(
-                    "no answer from {} within {:?}",
-                    place.repository.host(),
-                    place.timeout
-                ),
-                retryable: true,
-            }),
+        let source = self.ports.source.as_ref();
+        let glance = glance(source, place, &policies, &before, depth.clone(), now);
+        let answer = match in_time(place, glance).await {
+            // What was listed is let go while others learn: hundreds of lists take room.
+            Ok(None) => {
+                let _turn = source.turn().await;
+                let now = self.ports.clock.now();
+                in_time(place, look(source, place, &policies, &before, depth, now)).await
+            }
+            Ok(Some(look)) => Ok(look),
+            Err(error) => Err(error),
         };
         let now = self.ports.clock.now();
         match answer {
@@ -220,6 +220,18 @@ impl Watcher {
         let object = self.name.clone();
         self.ports.notifier.notify(&Event { at: self.ports.clock.now(), object, kind });
     }
+}
+
+/// An answer within the time that one look may take.
+async fn in_time<T>(
+    place: &Place,
+    answer: impl Future<Output = Result<T, LookError>>,
+) -> Result<T, LookError> {
+    tokio::time::timeout(place.timeout, answer).await.unwrap_or_else(|_| {
+        let message =
+            format!("no answer from {} within {:?}", place.repository.host(), place.timeout);
+        Err(LookError::Failed { message, retryable: true })
+    })
 }
 
 /// Whether a policy chooses by the names of tags, so that all of them must be at hand.

@@ -10,8 +10,6 @@ use mercurious_core::{
     policy::{Order, Policy},
 };
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::{Look, Seen};
 use crate::{
     Place,
@@ -48,25 +46,22 @@ pub async fn look(
     depth: LookDepth,
     now: Timestamp,
 ) -> Result<Look, LookError> {
-    let mut round = Round { source, place, policies, seen: before.clone(), moved: BTreeSet::new(), turn: None };
-    round.seen.passed_over.hold_for(&described(policies));
-    let full = depth != LookDepth::Poll;
-    if let LookDepth::Full { moved } = depth {
-        round.seen.unusable.clear();
-        round.moved = moved;
-    }
-    let anchors_changed = round.ask_anchors(full).await?;
-    let lists = round.needs_list(full, anchors_changed, now).await?;
-    if lists {
-        round.list(now).await?;
-    }
-    round.ask_tags(full).await?;
-    round.resolve().await?;
-    let mut seen = round.seen;
-    seen.complete = true;
-    seen.prune();
-    let changed = seen.differs_from(before);
-    Ok(Look { seen, changed, listed: lists })
+    let round = Round::new(source, place, policies, before);
+    let look = round.look(before, depth, now, usize::MAX).await?;
+    // Nothing is more than that.
+    look.ok_or_else(|| LookError::Failed { message: "too many tags".to_owned(), retryable: false })
+}
+
+/// The same, unless much is to be learned: then `None`, and whoever looks waits for its turn ([`ImageSource::turn`]).
+pub(crate) async fn glance(
+    source: &dyn ImageSource,
+    place: &Place,
+    policies: &[Policy],
+    before: &Seen,
+    depth: LookDepth,
+    now: Timestamp,
+) -> Result<Option<Look>, LookError> {
+    Round::new(source, place, policies, before).look(before, depth, now, MANY).await
 }
 
 /// What tells one set of policies from another.
@@ -81,11 +76,51 @@ struct Round<'a> {
     seen: Seen,
     /// Tags that must be asked again even though their digest is known.
     moved: BTreeSet<Tag>,
-    /// Held while much is learned.
-    turn: Option<OwnedSemaphorePermit>,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    fn new(
+        source: &'a dyn ImageSource,
+        place: &'a Place,
+        policies: &'a [Policy],
+        before: &Seen,
+    ) -> Self {
+        let mut seen = before.clone();
+        seen.passed_over.hold_for(&described(policies));
+        Self { source, place, policies, seen, moved: BTreeSet::new() }
+    }
+
+    /// `None` where more tags than this must be asked for their digests.
+    async fn look(
+        mut self,
+        before: &Seen,
+        depth: LookDepth,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Option<Look>, LookError> {
+        let full = depth != LookDepth::Poll;
+        if let LookDepth::Full { moved } = depth {
+            self.seen.unusable.clear();
+            self.moved = moved;
+        }
+        let anchors_changed = self.ask_anchors(full).await?;
+        let listed = self.needs_list(full, anchors_changed, now).await?;
+        if listed {
+            self.list(now).await?;
+        }
+        let unknown = self.unknown(full);
+        if unknown.len() > most {
+            return Ok(None);
+        }
+        self.ask(unknown).await?;
+        self.resolve().await?;
+        let mut seen = self.seen;
+        seen.complete = true;
+        seen.prune();
+        let changed = seen.differs_from(before);
+        Ok(Some(Look { seen, changed, listed }))
+    }
+
     /// Asks the tags that tell whether anything is new. Says whether any of them moved.
     async fn ask_anchors(&mut self, full: bool) -> Result<bool, LookError> {
         let mut anchors: BTreeSet<Tag> = BTreeSet::new();
@@ -203,8 +238,8 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Asks for the digest of each tag that a policy may choose and whose digest is not known or in doubt.
-    async fn ask_tags(&mut self, full: bool) -> Result<(), LookError> {
+    /// Each tag that a policy may choose and whose digest is not known or in doubt.
+    fn unknown(&self, full: bool) -> BTreeSet<Tag> {
         let mut unknown: BTreeSet<Tag> =
             self.moved.iter().filter(|tag| self.seen.tags.contains_key(*tag)).cloned().collect();
         for policy in self.policies {
@@ -229,9 +264,11 @@ impl Round<'_> {
                 }
             }
         }
-        if unknown.len() > MANY {
-            self.turn = self.source.turn().await;
-        }
+        unknown
+    }
+
+    /// Asks for the digest of each of these.
+    async fn ask(&mut self, unknown: BTreeSet<Tag>) -> Result<(), LookError> {
         let (source, place) = (self.source, self.place);
         let answers: Vec<(Tag, Option<Digest>)> = stream::iter(unknown)
             .map(|tag| async move {
