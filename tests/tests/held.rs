@@ -164,7 +164,7 @@ async fn without_automatic_rollback_a_failure_stays_where_it_is_until_a_person_m
     trial.home.resume().await.unwrap();
     let view = asks(&trial.home, Verb::Scan, None).await;
     let status = view.object.status.as_ref().unwrap();
-    assert_eq!(status.rollout.as_ref().map(|rollout| rollout.phase), None);
+    assert_eq!(status.rollout.as_ref().map(|rollout| rollout.phase), None, "{status:?}");
     assert!(ran(&view, &bad, Phase::Failed));
     assert_eq!(holder(&view, &bad), Some(&Actor::engine()));
     assert_eq!(view.decision.reason, Reason::Held, "{}", view.decision.message);

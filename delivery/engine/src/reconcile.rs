@@ -434,7 +434,7 @@ impl Reconciler {
             repository: RepositoryView {
                 name: self.steered.place.name.clone(),
                 repository: self.steered.place.repository.clone(),
-                tags: repository.seen.tags.len(),
+                tags: repository.seen.count(),
                 looked_at: repository.looked_at,
                 failure: repository.failure.clone(),
                 policy: self.wish().policy.describe(),
