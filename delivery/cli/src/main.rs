@@ -17,10 +17,6 @@ use clap::Parser as _;
 use cli::{Cli, Command};
 use failure::report;
 
-/// What a long-running engine has freed goes back to the system.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     #[cfg(feature = "home")]
     if let Some(ended) = commands::up::be_a_part() {
