@@ -10,7 +10,6 @@ use mercurious_load::ask;
 use mercurious_trials::report::{Figures, Section, say, version};
 use tokio::time::{Instant, sleep};
 
-
 const RUNS: u32 = 7;
 const SECONDS: u32 = 5;
 const CONNECTIONS: u32 = 64;

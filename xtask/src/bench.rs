@@ -14,11 +14,7 @@ const PAGE: &str = "docs/benchmarks.md";
 
 /// Programs that measure: package, binary, and the parts that each knows.
 const PROGRAMS: [(&str, &str, &[&str]); 2] = [
-    (
-        "mercurious-trials",
-        "bench",
-        &["switches", "endings", "looks", "hooks", "pushes", "proxy"],
-    ),
+    ("mercurious-trials", "bench", &["switches", "endings", "looks", "hooks", "pushes", "proxy"]),
     ("mercurious-cluster", "bench-kubernetes", &["pass", "patches", "taken-back", "controller"]),
 ];
 

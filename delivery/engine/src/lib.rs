@@ -37,8 +37,8 @@ pub use admission::Admission;
 pub use ask_error::AskError;
 pub use audit::AuditEntry;
 pub use detect::{
-    Listing, Look, LookDepth, PassedOver, SAFETY_NET, Seen, ShownTag, TagChoice, choose, look, shown,
-    tag_choices,
+    Listing, Look, LookDepth, PassedOver, SAFETY_NET, Seen, ShownTag, TagChoice, choose, look,
+    shown, tag_choices,
 };
 pub use engine::{Engine, EngineError, Ports};
 pub use events::{Event, EventBus, EventKind};

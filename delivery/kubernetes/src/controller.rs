@@ -7,8 +7,8 @@ use mercurious_runtime::{CancellationToken, Clock, Tasks};
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
-    Connection, FluxVersion, Hints, ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, ObjectsError,
-    Permit, Scope,
+    Connection, FluxVersion, Hints, ImageSettings, Lease, LeaseError, LeaseSettings, Mirror,
+    ObjectsError, Permit, Scope,
     admission::{admission, strangers},
     health::{Health, MoreMetrics},
     names::FLUX_GROUP,

@@ -16,9 +16,9 @@ use mercurious_engine::{Admission, Engine, EngineHandle, Event, Ports, Rest, Wis
 use mercurious_runtime::{Clock, Tasks};
 
 use crate::{
-    ClusterChecker, ClusterCredentials, ClusterWorkloads, Connection, Denied, EventRecorder, FluxVersion,
-    ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, Objects, ObjectsError, Permit, Scope,
-    StatusStore,
+    ClusterChecker, ClusterCredentials, ClusterWorkloads, Connection, Denied, EventRecorder,
+    FluxVersion, ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, Objects, ObjectsError,
+    Permit, Scope, StatusStore,
     admission::admission,
     reflect::{Flux, Presence, Reflector},
     registry_settings,

@@ -399,11 +399,7 @@ impl Store for StatusStore {
         })
     }
 
-    async fn save_seen(
-        &self,
-        name: &ObjectName,
-        seen: &Arc<Seen>,
-    ) -> Result<(), StoreError> {
+    async fn save_seen(&self, name: &ObjectName, seen: &Arc<Seen>) -> Result<(), StoreError> {
         let followers = {
             let followers = self.inner.followers.lock().unwrap_or_else(PoisonError::into_inner);
             followers.get(name).cloned().unwrap_or_default()

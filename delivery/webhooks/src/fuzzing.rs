@@ -21,7 +21,8 @@ pub struct Reading {
 
 /// Reads what this sender would have sent; the error is what it is told.
 pub fn read(sender: Sender, headers: &HeaderMap, body: &[u8]) -> Result<Reading, String> {
-    let delivery = senders::read(sender, &Notice { headers, body }).map_err(|fault| fault.to_string())?;
+    let delivery =
+        senders::read(sender, &Notice { headers, body }).map_err(|fault| fault.to_string())?;
     let (hints, reason) = match delivery.news {
         News::Images(told) => {
             let hint = |told: crate::notice::Told| Hint {

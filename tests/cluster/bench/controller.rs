@@ -32,7 +32,8 @@ pub(crate) async fn measure(
     let registry = PaperRegistry::open(TAGS, &tasks).await?;
     let mut rows = Vec::new();
     for &count in counts {
-        let seen = one(program, cluster, &registry, count).await.with_context(|| format!("{count}"))?;
+        let seen =
+            one(program, cluster, &registry, count).await.with_context(|| format!("{count}"))?;
         say(&format!("{count} auto-deploys: {seen:?}"));
         let with = |what: &str| format!("{count} auto-deploys: {what}");
         rows.extend([
@@ -141,7 +142,8 @@ async fn one(
         sleep(Duration::from_secs(1)).await;
     }
     let minutes = begin.elapsed().as_secs_f64() / 60.0;
-    let cpu = (ticks(process)? - cpu) as f64 / sysconf(SysconfVar::CLK_TCK)?.context("ticks")? as f64;
+    let cpu =
+        (ticks(process)? - cpu) as f64 / sysconf(SysconfVar::CLK_TCK)?.context("ticks")? as f64;
     let now = registry.asked();
     let audit = cluster.audit()?.split_off(audit);
     let own = audit.iter().filter(|event| {
@@ -174,7 +176,8 @@ async fn all_deployed(
     names: &[String],
     controller: &mut Child,
 ) -> anyhow::Result<()> {
-    const IMAGES: &str = "get deployments --output=jsonpath={.items[*].spec.template.spec.containers[0].image}";
+    const IMAGES: &str =
+        "get deployments --output=jsonpath={.items[*].spec.template.spec.containers[0].image}";
     const ENDED: &str = "get autodeploys --output=jsonpath={.items[*].status.history[0].phase}";
     let wanted: BTreeSet<String> = names
         .iter()

@@ -74,7 +74,8 @@ impl PaperRegistry {
             .with_state(Arc::clone(&paper));
         let stopping = tasks.stopping();
         tasks.spawn("paper registry", async move {
-            let served = axum::serve(listener, app).with_graceful_shutdown(stopping.cancelled_owned());
+            let served =
+                axum::serve(listener, app).with_graceful_shutdown(stopping.cancelled_owned());
             // Its end is the end of the measurement.
             let _ = served.await;
         });

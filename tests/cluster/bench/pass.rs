@@ -45,7 +45,8 @@ pub(crate) async fn measure(
     }
     let kubeconfig = cluster.facts().kubeconfig.display().to_string();
     let path = engine.path().display().to_string();
-    let pass = [path.as_str(), "sync", "--namespace", namespace.name(), "--kubeconfig", &kubeconfig];
+    let pass =
+        [path.as_str(), "sync", "--namespace", namespace.name(), "--kubeconfig", &kubeconfig];
     let first = spent::measure(&pass)?;
     ensure!(first.code == Some(0), "the first pass ended with {:?}: {}", first.code, first.said);
 

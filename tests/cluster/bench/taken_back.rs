@@ -63,11 +63,8 @@ pub(crate) async fn measure(
             number += 1;
             // What crashes when it was ready has answered; its own requests are lost.
             let is_served = !what.contains("baking");
-            let load = if is_served {
-                Some(Load::start(&url, LoadSettings::default())?)
-            } else {
-                None
-            };
+            let load =
+                if is_served { Some(Load::start(&url, LoadSettings::default())?) } else { None };
             let pushed = match fault {
                 Some((name, value)) => {
                     images.push(program, &path, Image::good(number).with(name, value)).await?

@@ -121,8 +121,7 @@ pub(crate) async fn controller(args: ControllerArgs, globals: &Globals) -> anyho
         told.cancel();
     });
     let ended = tasks.stopping();
-    let run =
-        run_controller(connection, settings, Arc::new(SystemClock), listener, stop.clone());
+    let run = run_controller(connection, settings, Arc::new(SystemClock), listener, stop.clone());
     let mut run = std::pin::pin!(run);
     tokio::select! {
         result = &mut run => result?,

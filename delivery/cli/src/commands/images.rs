@@ -48,8 +48,7 @@ pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<(
         builder = builder.plain_http(repository.host());
     }
     let client = builder.build().context("cannot make a registry client")?;
-    let source =
-        OciImageSource::of_client(OwnLogins, Platform::of_this_program(), client.clone());
+    let source = OciImageSource::of_client(OwnLogins, Platform::of_this_program(), client.clone());
     let place = Place {
         name: ObjectName::new("default", repository.name()),
         repository: repository.clone(),

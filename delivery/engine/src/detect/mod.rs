@@ -16,7 +16,7 @@ mod seen;
 
 pub(crate) use choose::overlooked;
 pub use choose::{ShownTag, TagChoice, choose, shown, tag_choices};
-pub(crate) use look::{described, glance};
-pub use look::{LookDepth, SAFETY_NET, look};
 pub use listing::Listing;
+pub use look::{LookDepth, SAFETY_NET, look};
+pub(crate) use look::{described, glance};
 pub use seen::{Look, PassedOver, Seen};

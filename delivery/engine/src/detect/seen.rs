@@ -46,8 +46,16 @@ impl Seen {
     /// Whether a policy may choose differently: not for the time of a listing, nor for other words about a digest
     /// that still cannot be deployed, which name the tag that happened to lead to it.
     pub fn differs_from(&self, before: &Self) -> bool {
-        let Self { tags, releases, unusable, anchors, no_latest, complete, passed_over, listed_at: _ } =
-            self;
+        let Self {
+            tags,
+            releases,
+            unusable,
+            anchors,
+            no_latest,
+            complete,
+            passed_over,
+            listed_at: _,
+        } = self;
         !(tags == &before.tags
             && releases == &before.releases
             && unusable.keys().eq(before.unusable.keys())
@@ -173,7 +181,8 @@ mod marks {
         deserializer: D,
     ) -> Result<Vec<u64>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let mut marks = text.as_bytes()
+        let mut marks = text
+            .as_bytes()
             .chunks(12)
             .map(|digits| {
                 std::str::from_utf8(digits)

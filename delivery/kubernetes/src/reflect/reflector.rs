@@ -134,7 +134,8 @@ impl Reflector {
 
     /// Whether a repository was looked at, and its tags must be listed all the same.
     pub(crate) fn lacks_listing(&self, name: &ObjectName, state: &RepositoryState) -> bool {
-        let looked = state.looked_at.is_some() && state.failure.is_none() && state.listing.is_none();
+        let looked =
+            state.looked_at.is_some() && state.failure.is_none() && state.listing.is_none();
         looked && self.unlisted().contains(name)
     }
 

@@ -191,8 +191,8 @@ pub(crate) fn image_fault(image: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use mercurious_core::image::Tag;
     use super::*;
+    use mercurious_core::image::Tag;
 
     fn at(second: i64) -> Moment {
         Moment { generation: 3, now: Timestamp::from_second(second).unwrap() }

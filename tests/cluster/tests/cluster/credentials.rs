@@ -172,11 +172,11 @@ async fn certificates_and_a_proxy_are_those_of_the_secrets_that_the_repository_n
     ]
     .into_iter()
     .map(|(name, repository)| {
-        let case = Case { name, repository: &repository, pod: "automountServiceAccountToken: false" };
-        wish(&case, &image).replace("insecure: true", "insecure: false").replace(
-            "spec:\n  selector",
-            "spec:\n  replicas: 0\n  selector",
-        )
+        let case =
+            Case { name, repository: &repository, pod: "automountServiceAccountToken: false" };
+        wish(&case, &image)
+            .replace("insecure: true", "insecure: false")
+            .replace("spec:\n  selector", "spec:\n  replicas: 0\n  selector")
     })
     .collect();
     namespace.kubectl().apply(&manifests).await?;
@@ -190,7 +190,8 @@ async fn certificates_and_a_proxy_are_those_of_the_secrets_that_the_repository_n
     for name in ["no-certificates", "no-proxy", "wrong-password"] {
         ensure!(said.contains(&format!("{}/{name}", namespace.name())), "{name} is not in: {said}");
     }
-    let all = namespace.kubectl().line("get imagerepositories,autodeploys,events --output=yaml").await?;
+    let all =
+        namespace.kubectl().line("get imagerepositories,autodeploys,events --output=yaml").await?;
     ensure!(
         !said.contains(vault::PASSWORD) && !all.contains(vault::PASSWORD),
         "the password was told"

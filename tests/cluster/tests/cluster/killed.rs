@@ -1,10 +1,6 @@
 //! Whatever is killed, whenever: the rollout converges, nothing is applied twice, and no two engines are at work at once.
 
-use std::{
-    path::PathBuf,
-    process::Stdio,
-    time::Duration,
-};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use mercurious_core::image::Digest;

@@ -12,7 +12,8 @@ use mercurious_cluster::Facts;
 use mercurious_runtime::Tasks;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{
-    RootCertStore, ServerConfig, crypto::ring, pki_types::PrivateKeyDer, server::WebPkiClientVerifier,
+    RootCertStore, ServerConfig, crypto::ring, pki_types::PrivateKeyDer,
+    server::WebPkiClientVerifier,
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional},
@@ -133,12 +134,7 @@ fn serve_registry(tasks: &Tasks, listener: TcpListener, tls: TlsAcceptor, behind
     });
 }
 
-fn serve_proxy(
-    tasks: &Tasks,
-    listener: TcpListener,
-    behind: SocketAddr,
-    passed: Arc<AtomicUsize>,
-) {
+fn serve_proxy(tasks: &Tasks, listener: TcpListener, behind: SocketAddr, passed: Arc<AtomicUsize>) {
     let guests = tasks.clone();
     tasks.spawn("proxy", async move {
         while let Ok((guest, _)) = listener.accept().await {
