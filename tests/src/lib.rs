@@ -33,6 +33,6 @@ pub use moment::{Moment, Seen};
 pub use program::Program;
 pub use push_like::Pattern;
 pub use seed::Chance;
-pub use told::ToldHome;
+pub use told::{ToldHome, ToldReceiver};
 pub use trial::{End, Kind, Trial, at_rest};
 pub use wish::Wish;

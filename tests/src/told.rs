@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use mercurious_distribution::Distribution;
@@ -20,7 +20,7 @@ pub struct ToldHome {
     pub home: Home,
     /// The other registry.
     pub registry: Distribution,
-    hooks: SocketAddr,
+    receiver: ToldReceiver,
     tasks: Tasks,
     _place: TempDir,
 }
@@ -44,27 +44,15 @@ impl ToldHome {
         });
         let wish = Wish { registry: Some(address), interval: Self::INTERVAL, ..wish };
         let mut home = Home::new(program, wish)?;
-        let hooks = free_address()?;
-        home.arguments = receivers(&home, hooks)?;
+        let receiver = ToldReceiver::write(home.place(), &home.repository())?;
+        home.arguments = receiver.arguments();
         home.resume().await?;
-        Ok(Self { home, registry, hooks, tasks, _place: place })
+        Ok(Self { home, registry, receiver, tasks, _place: place })
     }
 
     /// Sends a notification as a registry would; how long the answer took.
     pub async fn notify(&self) -> anyhow::Result<Duration> {
-        let sent = Instant::now();
-        let mut stream = TcpStream::connect(self.hooks).await?;
-        let body = format!(r#"{{"image":"{}:latest"}}"#, self.home.repository());
-        let request = format!(
-            "POST /hooks/it/{TOKEN} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            self.hooks,
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        ensure!(answer.starts_with("HTTP/1.1 202"), "the notification was answered: {answer}");
-        Ok(sent.elapsed())
+        self.receiver.notify().await
     }
 }
 
@@ -74,17 +62,57 @@ impl Drop for ToldHome {
     }
 }
 
-/// One receiver for the watched repository, as arguments of `up`.
-fn receivers(home: &Home, hooks: SocketAddr) -> anyhow::Result<Vec<String>> {
-    let token = home.place().join("token");
-    std::fs::write(&token, TOKEN)?;
-    let file = home.place().join("receivers.yaml");
-    let receiver = format!(
-        "receivers: [{{ name: it, type: generic, proof: path, secret: {{ file: {} }}, repositories: [{}] }}]",
-        token.display(),
-        home.repository()
-    );
-    std::fs::write(&file, receiver)?;
-    let file = file.to_str().context("a path that is text")?.to_owned();
-    Ok(vec!["--hooks-listen".to_owned(), hooks.to_string(), "--hooks".to_owned(), file])
+/// A port that hears of pushes into one repository, as any program that receives is told of it.
+#[derive(Clone, Debug)]
+pub struct ToldReceiver {
+    address: SocketAddr,
+    repository: String,
+    file: String,
+}
+
+impl ToldReceiver {
+    /// Writes the settings of one for this repository into a directory; nobody listens yet.
+    pub fn write(place: &Path, repository: &str) -> anyhow::Result<Self> {
+        let token = place.join("token");
+        std::fs::write(&token, TOKEN)?;
+        let file = place.join("receivers.yaml");
+        let receiver = format!(
+            "receivers: [{{ name: it, type: generic, proof: path, secret: {{ file: {} }}, repositories: ['{repository}'] }}]",
+            token.display(),
+        );
+        std::fs::write(&file, receiver)?;
+        Ok(Self {
+            address: free_address()?,
+            repository: repository.to_owned(),
+            file: file.to_str().context("a path that is text")?.to_owned(),
+        })
+    }
+
+    /// The arguments of the program that is to receive.
+    pub fn arguments(&self) -> Vec<String> {
+        let address = self.address.to_string();
+        vec!["--hooks-listen".to_owned(), address, "--hooks".to_owned(), self.file.clone()]
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends a notification as a registry would; how long the answer took.
+    pub async fn notify(&self) -> anyhow::Result<Duration> {
+        let sent = Instant::now();
+        let mut stream = TcpStream::connect(self.address).await?;
+        let body = format!(r#"{{"image":"{}:latest"}}"#, self.repository);
+        let request = format!(
+            "POST /hooks/it/{TOKEN} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        ensure!(answer.starts_with("HTTP/1.1 202"), "the notification was answered: {answer}");
+        Ok(sent.elapsed())
+    }
 }
