@@ -100,7 +100,7 @@ mod tests {
             tag: Some("v1".parse().unwrap()),
             commit: None,
             built_at: None,
-            platforms: std::collections::BTreeSet::new(),
+            platforms: std::sync::Arc::default(),
         };
         assert_eq!(fill("is {{ release.tag }}!", &release).unwrap(), "is v1!");
         assert_eq!(fill("plain", &release).unwrap(), "plain");

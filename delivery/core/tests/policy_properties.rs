@@ -61,7 +61,7 @@ fn release() -> impl Strategy<Value = Release> {
         tag: tag.map(|tag| tag.parse().unwrap()),
         commit: None,
         built_at: minute.map(|minute| format!("2025-08-19T10:{minute:02}:00Z").parse().unwrap()),
-        platforms: BTreeSet::default(),
+        platforms: std::sync::Arc::default(),
     })
 }
 

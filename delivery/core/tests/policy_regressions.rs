@@ -54,7 +54,7 @@ fn release(tag: Option<&str>, digest: u8, built_at: Option<&str>) -> Release {
         tag: tag.map(|tag| tag.parse().unwrap()),
         commit: None,
         built_at: built_at.map(|time| time.parse().unwrap()),
-        platforms: std::collections::BTreeSet::default(),
+        platforms: std::sync::Arc::default(),
     }
 }
 

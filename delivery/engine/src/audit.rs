@@ -86,7 +86,7 @@ mod tests {
             tag: None,
             commit: None,
             built_at: None,
-            platforms: std::collections::BTreeSet::new(),
+            platforms: std::sync::Arc::default(),
         };
         let attempt = Attempt {
             id: RolloutId(id),

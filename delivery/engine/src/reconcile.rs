@@ -84,7 +84,7 @@ const STEPS_IN_A_ROW: u32 = 32;
 
 impl Reconciler {
     pub(crate) async fn run(mut self) {
-        let Some((record, status)) = self.load().await else { return };
+        let Some((record, status)) = Box::pin(self.load()).await else { return };
         let mut memory = Memory {
             record,
             status,
@@ -101,7 +101,7 @@ impl Reconciler {
         let stopping = self.stopping.clone();
         let mut in_a_row = 0;
         if memory.record.rollout.is_none() {
-            self.wait_for_first_look().await;
+            Box::pin(self.wait_for_first_look()).await;
         }
         loop {
             self.take_up_steering(&mut memory);

@@ -202,6 +202,8 @@ impl Seats {
         stop: CancellationToken,
     ) {
         let tasks = self.tasks.clone();
+        // A task that waits for another has room for it twice.
+        let task = Box::pin(task);
         self.tasks.spawn(name, async move {
             task.await;
             if !stop.is_cancelled() {

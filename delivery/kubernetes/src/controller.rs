@@ -131,7 +131,6 @@ async fn lead(
         scope: settings.scope.clone(),
         images: settings.images.clone(),
         permit: Arc::clone(&permit),
-        instance: settings.lease.holder.clone(),
         parts: Arc::clone(&parts),
         tasks: tasks.clone(),
         health: health.clone(),
@@ -204,7 +203,6 @@ struct Steering {
     scope: Scope,
     images: ImageSettings,
     permit: Arc<dyn Permit>,
-    instance: String,
     parts: Arc<Parts>,
     tasks: Tasks,
     health: Health,
@@ -346,7 +344,7 @@ impl Steering {
             flux,
             Arc::clone(&self.permit),
             ports,
-            self.instance.clone(),
+            &self.parts.reports,
             presence,
         )
     }

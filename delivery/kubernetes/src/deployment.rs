@@ -1,7 +1,10 @@
+use std::collections::BTreeSet;
+
 use k8s_openapi::{
     api::{apps::v1::Deployment, core::v1::PodSpec},
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
+use kube::core::{Expression, Selector};
 use mercurious_core::{
     decide::{Evidence, Workload, WorkloadState},
     image::{Digest, ImageReference},
@@ -22,7 +25,7 @@ pub(crate) struct DeploymentFacts {
     pub(crate) uid: String,
     pub(crate) resource_version: String,
     pub(crate) revision: Option<String>,
-    pub(crate) selector: String,
+    pub(crate) selector: Selector,
     pub(crate) containers: Vec<ContainerFacts>,
     pub(crate) pull_secrets: Vec<String>,
     pub(crate) service_account: Option<String>,
@@ -223,17 +226,8 @@ fn pull_secrets(pod: &PodSpec) -> Vec<String> {
         .collect()
 }
 
-/// A label selector as it stands in a query.
-fn selector(selector: &LabelSelector) -> String {
-    let equal = selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
-    let expressions = selector.match_expressions.iter().flatten().map(|expression| {
-        let values = expression.values.as_deref().unwrap_or_default().join(",");
-        match expression.operator.as_str() {
-            "In" => format!("{} in ({values})", expression.key),
-            "NotIn" => format!("{} notin ({values})", expression.key),
-            "DoesNotExist" => format!("!{}", expression.key),
-            _ => expression.key.clone(),
-        }
-    });
-    equal.chain(expressions).collect::<Vec<_>>().join(",")
+/// Which Pods are the Deployment's; none where that cannot be understood.
+fn selector(selector: &LabelSelector) -> Selector {
+    let none = || Expression::In("metadata.name".to_owned(), BTreeSet::new()).into();
+    Selector::try_from(selector.clone()).unwrap_or_else(|_| none())
 }

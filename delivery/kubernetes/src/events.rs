@@ -1,25 +1,20 @@
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::{
-    Client,
-    runtime::events::{Event as Report, EventType, Recorder, Reporter},
-};
+use kube::runtime::events::EventType;
 use mercurious_core::{decide::Reason, resources::ObjectName};
 use mercurious_engine::{Event, EventKind, ports::Notifier};
 use mercurious_runtime::Tasks;
 
 use crate::{
     ClusterWorkloads, Hears, StatusStore,
-    names::{GROUP, REPORTER, VERSION},
+    names::{GROUP, VERSION},
     objects::Identity,
+    reports::Reports,
 };
-
-/// An Event's note may be no longer.
-const LONGEST_NOTE: usize = 1000;
 
 /// Tells decisions as Events of the AutoDeploy and of its Deployment; one that is said again is counted, not repeated.
 #[derive(Clone)]
-pub struct EventRecorder {
-    recorder: Recorder,
+pub(crate) struct EventRecorder {
+    reports: Reports,
     store: StatusStore,
     workloads: ClusterWorkloads,
     tasks: Tasks,
@@ -28,20 +23,21 @@ pub struct EventRecorder {
 }
 
 impl EventRecorder {
-    /// A recorder that reports as this instance; `hears` is told everything as well, and must not block.
-    pub fn new(
-        client: Client,
-        instance: String,
+    /// `hears` is told everything as well, and must not block.
+    pub(crate) fn new(
+        reports: Reports,
         store: StatusStore,
         workloads: ClusterWorkloads,
         tasks: Tasks,
         hears: Hears,
     ) -> Self {
-        let reporter = Reporter { controller: REPORTER.to_owned(), instance: Some(instance) };
-        Self { recorder: Recorder::new(client, reporter), store, workloads, tasks, hears }
+        Self { reports, store, workloads, tasks, hears }
     }
 
-    async fn report(self, name: ObjectName, identity: Identity, report: Report) {
+    async fn report(self, name: ObjectName, identity: Identity, reason: Reason, message: String) {
+        let type_ = if is_warning(reason) { EventType::Warning } else { EventType::Normal };
+        let reason = reason.to_string();
+        let said = (type_, reason.as_str(), message.as_str());
         let object = ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
             kind: Some("AutoDeploy".to_owned()),
@@ -50,7 +46,7 @@ impl EventRecorder {
             uid: Some(identity.uid),
             ..ObjectReference::default()
         };
-        self.publish(&report, &object).await;
+        self.reports.publish(&object, said).await;
         let Some(workload) = self.store.target(&name) else { return };
         let Ok(Some(facts)) = self.workloads.facts(&workload).await else { return };
         let object = ObjectReference {
@@ -61,14 +57,7 @@ impl EventRecorder {
             uid: Some(facts.uid.clone()),
             ..ObjectReference::default()
         };
-        self.publish(&report, &object).await;
-    }
-
-    async fn publish(&self, report: &Report, object: &ObjectReference) {
-        if let Err(error) = self.recorder.publish(report, object).await {
-            // An Event is a courtesy: the status has the whole truth.
-            tracing::debug!(error = %crate::explain(&error), "event was not recorded");
-        }
+        self.reports.publish(&object, said).await;
     }
 }
 
@@ -81,14 +70,8 @@ impl Notifier for EventRecorder {
             return;
         }
         let Some(identity) = self.store.identity(&event.object) else { return };
-        let report = Report {
-            type_: if is_warning(*reason) { EventType::Warning } else { EventType::Normal },
-            reason: reason.to_string(),
-            note: Some(message.chars().take(LONGEST_NOTE).collect()),
-            action: reason.to_string(),
-            secondary: None,
-        };
-        self.tasks.spawn("event", self.clone().report(event.object.clone(), identity, report));
+        let (name, message) = (event.object.clone(), message.clone());
+        self.tasks.spawn("event", self.clone().report(name, identity, *reason, message));
     }
 }
 

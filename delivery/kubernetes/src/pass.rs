@@ -16,12 +16,14 @@ use mercurious_engine::{Admission, Engine, EngineHandle, Event, Ports, Rest, Wis
 use mercurious_runtime::{Clock, Tasks};
 
 use crate::{
-    ClusterChecker, ClusterCredentials, ClusterWorkloads, Connection, Denied, EventRecorder,
-    FluxVersion, ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, Objects, ObjectsError,
-    Permit, Scope, StatusStore,
+    ClusterChecker, ClusterCredentials, ClusterWorkloads, Connection, Denied, FluxVersion,
+    ImageSettings, Lease, LeaseError, LeaseSettings, Mirror, Objects, ObjectsError, Permit, Scope,
+    StatusStore,
     admission::admission,
+    events::EventRecorder,
     reflect::{Flux, Presence, Reflector},
     registry_settings,
+    reports::Reports,
 };
 use mercurious_adapters::{OciImageSource, chain};
 
@@ -132,6 +134,7 @@ pub(crate) struct Parts {
     pub(crate) store: StatusStore,
     pub(crate) workloads: ClusterWorkloads,
     pub(crate) credentials: ClusterCredentials,
+    pub(crate) reports: Reports,
     pub(crate) ports: Ports,
 }
 
@@ -144,6 +147,7 @@ impl Parts {
         instance: String,
         (tasks, hears): (&Tasks, Hears),
     ) -> Result<Self, reqwest::Error> {
+        let reports = Reports::new(client.clone(), instance);
         let store = StatusStore::new(client.clone(), Arc::clone(permit));
         let workloads = ClusterWorkloads::new(client.clone(), Arc::clone(permit), tasks.clone());
         let credentials = ClusterCredentials::new(client.clone(), workloads.clone());
@@ -156,8 +160,7 @@ impl Parts {
             store: Arc::new(store.clone()),
             checker: Arc::new(ClusterChecker::new(client.clone(), workloads.clone())?),
             notifier: Arc::new(EventRecorder::new(
-                client.clone(),
-                instance,
+                reports.clone(),
                 store.clone(),
                 workloads.clone(),
                 tasks.clone(),
@@ -165,7 +168,7 @@ impl Parts {
             )),
             clock,
         };
-        Ok(Self { store, workloads, credentials, ports })
+        Ok(Self { store, workloads, credentials, reports, ports })
     }
 
     /// Tells the parts who follows whom.
@@ -340,7 +343,7 @@ pub async fn run_pass(
         flux,
         Arc::clone(&permit),
         &parts.ports,
-        settings.lease.holder.clone(),
+        &parts.reports,
         presence,
     );
     reflector.learn(&objects, &wishes, &admission);

@@ -5,7 +5,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::{AsyncBufReadExt as _, StreamExt as _, stream::BoxStream};
+use futures::{AsyncBufReadExt as _, StreamExt as _};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
     core::v1::Pod,
@@ -14,7 +14,6 @@ use kube::{
     Client,
     api::{Api, ListParams, LogParams, Patch, PatchParams},
     core::PartialObjectMeta,
-    runtime::{WatchStreamExt as _, watcher},
 };
 use mercurious_core::{
     decide::{Effect, WorkloadState},
@@ -27,11 +26,12 @@ use mercurious_engine::{
 };
 use mercurious_runtime::Tasks;
 use serde_json::json;
-use tokio::{sync::broadcast, time::Instant};
+use tokio::sync::broadcast;
 
 use crate::{
     Permit,
     api_error::{explain, is_conflict},
+    close_watches::CloseWatches,
     deployment::{DeploymentFacts, REVISION, Replicas},
     names::{FIELD_MANAGER, RESTART_ANNOTATION, RESTART_MANAGER, TAKE_OVER_ANNOTATION},
     objects::PAGE,
@@ -40,8 +40,6 @@ use crate::{
 
 /// A request to the API server is given up after this.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// A workload that nobody looks at closely any more is watched no longer than this.
-const WATCHED_FOR: Duration = Duration::from_secs(90);
 /// A reader of logs that is so many lines behind loses the oldest.
 const FOLLOWED_LINES: usize = 1024;
 /// So many of a crashed container's last lines are shown.
@@ -65,7 +63,7 @@ struct Inner {
     changes: broadcast::Sender<ObjectName>,
     /// What watches keep; nothing in a one-shot run, which asks anew each time.
     kept: Mutex<Option<BTreeMap<ObjectName, Option<Arc<DeploymentFacts>>>>>,
-    close: Mutex<BTreeMap<ObjectName, Instant>>,
+    close: CloseWatches,
 }
 
 impl ClusterWorkloads {
@@ -73,12 +71,12 @@ impl ClusterWorkloads {
     pub fn new(client: Client, permit: Arc<dyn Permit>, tasks: Tasks) -> Self {
         let changes = broadcast::channel(1024).0;
         let inner = Inner {
+            close: CloseWatches::new(client.clone(), tasks.clone(), changes.clone()),
             client,
             permit,
             tasks,
             changes,
             kept: Mutex::new(None),
-            close: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -204,7 +202,7 @@ impl ClusterWorkloads {
         facts: &DeploymentFacts,
     ) -> Result<Option<String>, String> {
         let api: Api<ReplicaSet> = Api::namespaced(self.inner.client.clone(), &name.namespace);
-        let params = ListParams::default().labels(&facts.selector);
+        let params = ListParams::default().labels_from(&facts.selector);
         let sets = bounded(api.list_metadata(&params)).await?;
         let own = |set: &&PartialObjectMeta<ReplicaSet>| {
             let owned =
@@ -256,50 +254,6 @@ impl ClusterWorkloads {
                 evidence.message.push_str(&format!("; it said last: {}", lines.join(" | ")));
             }
         }
-    }
-
-    /// Sees to it that changes of this workload and its Pods are told for a while.
-    fn watch_closely(&self, name: &ObjectName, facts: &DeploymentFacts) {
-        let begins = {
-            let mut close = self.inner.close.lock().unwrap_or_else(PoisonError::into_inner);
-            close.insert(name.clone(), Instant::now() + WATCHED_FOR).is_none()
-        };
-        if !begins {
-            return;
-        }
-        let pods: Api<PartialObjectMeta<Pod>> =
-            Api::namespaced(self.inner.client.clone(), &name.namespace);
-        let config = watcher::Config::default().labels(&facts.selector).page_size(PAGE);
-        let mut changes: Vec<BoxStream<'static, ()>> = vec![told(watcher(pods, config))];
-        if self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            let only = watcher::Config::default().fields(&format!("metadata.name={}", name.name));
-            let api: Api<PartialObjectMeta<Deployment>> =
-                Api::namespaced(self.inner.client.clone(), &name.namespace);
-            changes.push(told(watcher(api, only)));
-        }
-        let (own, name, stopping) = (self.clone(), name.clone(), self.inner.tasks.stopping());
-        self.inner.tasks.spawn("close watch", async move {
-            let mut changes = futures::stream::select_all(changes);
-            loop {
-                let until = own.inner.close.lock().unwrap_or_else(PoisonError::into_inner)[&name];
-                tokio::select! {
-                    () = stopping.cancelled() => break,
-                    () = tokio::time::sleep_until(until) => {
-                        let mut close =
-                            own.inner.close.lock().unwrap_or_else(PoisonError::into_inner);
-                        if close.get(&name).is_none_or(|until| *until <= Instant::now()) {
-                            close.remove(&name);
-                            return;
-                        }
-                    }
-                    change = changes.next() => match change {
-                        Some(()) => own.changed(&name),
-                        None => break,
-                    },
-                }
-            }
-            own.inner.close.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
-        });
     }
 
     async fn set_image(&self, target: &Target, image: &ImageReference) -> Result<(), String> {
@@ -408,7 +362,8 @@ impl Workloads for ClusterWorkloads {
             return facts.state(container, Replicas::default());
         }
         if attention == Attention::Close {
-            self.watch_closely(&target.workload, &facts);
+            let kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+            self.inner.close.watch(&target.workload, &facts.selector, !kept);
         }
         match self.replicas(&target.workload, &facts, &container.name).await {
             Ok(replicas) => facts.state(container, replicas),
@@ -475,13 +430,6 @@ impl Workloads for ClusterWorkloads {
         lines.drain(..lines.len().saturating_sub(limit));
         lines
     }
-}
-
-/// Each change of a watch, whatever it says; a failing watch is tried again, ever more slowly.
-fn told<K: Send + 'static>(
-    watch: impl futures::Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
-) -> BoxStream<'static, ()> {
-    watch.default_backoff().filter_map(async |event| event.ok().map(|_| ())).boxed()
 }
 
 fn is_ready(pod: &Pod) -> bool {

@@ -121,7 +121,7 @@ impl RegistryClient {
                 tag: tag.cloned(),
                 commit: claims.commit(repository, tag),
                 built_at: claims.built_at(self.transport().clock.now()),
-                platforms,
+                platforms: platforms.into_iter().collect(),
             },
             platform_digest: manifest_digest,
             platform: named.unwrap_or(own),

@@ -54,6 +54,8 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let stop = self.stop.clone();
+        // A task that waits for another has room for it twice.
+        let task = Box::pin(task);
         self.spawn(name, async move {
             task.await;
             if !stop.is_cancelled() {

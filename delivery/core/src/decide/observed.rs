@@ -18,7 +18,6 @@ pub struct Observed {
 
 /// What was found where the workload should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every one is present, and few are kept")]
 pub enum WorkloadState {
     /// It is there.
     Present(Workload),

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{
     Decision, Reason, Workload,
@@ -203,7 +203,7 @@ impl Case<'_> {
             tag: reference.tag().cloned(),
             commit: None,
             built_at: None,
-            platforms: BTreeSet::new(),
+            platforms: Arc::default(),
         };
         Some(match self.known(digest) {
             Some(known) => Release {

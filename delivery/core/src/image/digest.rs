@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,7 +8,7 @@ use crate::printable::printable;
 ///
 /// Only SHA-256 is accepted: it is the one algorithm that every registry implements.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(String);
+pub struct Digest(Arc<str>);
 
 /// Why a text is not a digest.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Digest {
             text.push(char::from(HEX[usize::from(byte >> 4)]));
             text.push(char::from(HEX[usize::from(byte & 15)]));
         }
-        Self(text)
+        Self(text.into())
     }
 
     /// The 64 hex digits, without the algorithm.
@@ -59,7 +59,7 @@ impl FromStr for Digest {
         let valid = text.strip_prefix("sha256:").is_some_and(|hex| {
             hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         });
-        if valid { Ok(Self(text.to_owned())) } else { Err(DigestError { text: printable(text) }) }
+        if valid { Ok(Self(text.into())) } else { Err(DigestError { text: printable(text) }) }
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::printable::printable;
 
 /// A source revision: 7 to 64 hex digits, lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Commit(String);
+pub struct Commit(Arc<str>);
 
 /// Why a text is not a commit.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl FromStr for Commit {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            Ok(Self(text.to_ascii_lowercase()))
+            Ok(Self(text.to_ascii_lowercase().into()))
         } else {
             Err(CommitError { text: printable(text) })
         }
@@ -50,6 +50,8 @@ impl fmt::Display for Commit {
 super::serde_as_string!(Commit);
 
 /// What can be deployed, immutable: a repository and a digest, with what is known of them.
+///
+/// An engine keeps the same one in many places: clones share their texts.
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,9 +69,10 @@ pub struct Release {
     /// When it was built, where the image says so credibly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_at: Option<Timestamp>,
-    /// The platforms that it has images for; empty if unknown.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub platforms: BTreeSet<Platform>,
+    /// The platforms that it has images for, in order; empty if unknown.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<Platform>))]
+    pub platforms: Arc<[Platform]>,
 }
 
 impl Release {
@@ -104,4 +107,8 @@ impl Release {
             (None, None) => self.digest.short().to_owned(),
         }
     }
+}
+
+fn is_empty(platforms: &Arc<[Platform]>) -> bool {
+    platforms.is_empty()
 }

@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use crate::printable::printable;
 
@@ -8,8 +8,8 @@ use crate::printable::printable;
 /// names of Docker Hub (`index.docker.io`, `registry-1.docker.io`) are all `docker.io` here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Repository {
-    host: String,
-    path: String,
+    host: Arc<str>,
+    path: Arc<str>,
 }
 
 /// Why a text is not a repository.
@@ -111,7 +111,7 @@ impl FromStr for Repository {
         if path.len() > 255 || !path.split('/').all(is_path_part) {
             return Err(RepositoryError::Path { text: printable(text), path: printable(&path) });
         }
-        Ok(Self { host, path })
+        Ok(Self { host: host.into(), path: path.into() })
     }
 }
 

@@ -1,10 +1,10 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use crate::printable::printable;
 
 /// A tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (OCI distribution specification, "Pulling manifests").
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(String);
+pub struct Tag(Arc<str>);
 
 /// Why a text is not a tag.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl FromStr for Tag {
         let valid = text.len() <= 128
             && bytes.next().is_some_and(word)
             && bytes.all(|byte| word(byte) || matches!(byte, b'.' | b'-'));
-        if valid { Ok(Self(text.to_owned())) } else { Err(TagError { text: printable(text) }) }
+        if valid { Ok(Self(text.into())) } else { Err(TagError { text: printable(text) }) }
     }
 }
 

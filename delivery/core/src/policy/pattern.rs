@@ -26,7 +26,7 @@ pub struct Pattern(Arc<Compiled>);
 
 struct Compiled {
     text: String,
-    compiled: Regex,
+    regex: Regex,
     /// The names of the groups by number, that of the whole match included.
     names: Vec<Option<String>>,
     shape: Hir,
@@ -73,7 +73,7 @@ impl Compiled {
             .build()
             .map_err(|_| too_large())?;
         let shape = regex_syntax::parse(&rewritten.pattern).map_err(|_| too_large())?;
-        Ok(Self { text: text.to_owned(), compiled, names: rewritten.names, shape })
+        Ok(Self { text: text.to_owned(), regex: compiled, names: rewritten.names, shape })
     }
 }
 
@@ -92,12 +92,12 @@ impl Pattern {
 
     /// Whether the pattern matches anywhere in the text.
     pub fn is_match(&self, text: &str) -> bool {
-        self.0.compiled.is_match(text)
+        self.0.regex.is_match(text)
     }
 
     /// The first match and its groups.
     pub(super) fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
-        self.0.compiled.captures(text)
+        self.0.regex.captures(text)
     }
 
     /// The names of the groups by number; the first stands for the whole match.

@@ -99,7 +99,7 @@ impl Subject<'_> {
             tag: running.tag.clone(),
             commit: running.commit.clone(),
             built_at: running.built_at,
-            platforms: std::collections::BTreeSet::new(),
+            platforms: std::sync::Arc::default(),
         })
     }
 

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,
     api::{Api, ApiResource, DynamicObject, Patch, PatchParams},
-    runtime::events::{Event as Report, EventType, Recorder, Reporter},
+    runtime::events::EventType,
 };
 use mercurious_core::resources::{DigestReflectionPolicy, ObjectName};
 use mercurious_engine::{
@@ -30,8 +30,8 @@ use super::{
 use crate::{
     FluxVersion, Permit,
     api_error::{explain, is_conflict, is_not_found},
-    names::REPORTER,
     objects::{Identity, Objects},
+    reports::Reports,
     workloads::bounded,
 };
 
@@ -41,8 +41,6 @@ const FIELD_MANAGER: &str = "image-reflector-controller";
 const ATTEMPTS: usize = 5;
 /// What could not be written is tried again after this.
 const AGAIN: Duration = Duration::from_secs(30);
-/// An Event's note may be no longer.
-const LONGEST_NOTE: usize = 1000;
 
 /// Shows what was seen of registries in the status of image objects. Clones share everything.
 #[derive(Clone)]
@@ -56,7 +54,7 @@ struct Inner {
     permit: Arc<dyn Permit>,
     source: Arc<dyn ImageSource>,
     clock: Arc<dyn Clock>,
-    recorder: Recorder,
+    reports: Reports,
     presence: Presence,
     world: Mutex<World>,
     /// What went wrong, or is otherwise than in Flux: said once, until it is something else.
@@ -94,18 +92,16 @@ impl Reflector {
         flux: FluxVersion,
         permit: Arc<dyn Permit>,
         ports: &Ports,
-        instance: String,
+        reports: &Reports,
         presence: Presence,
     ) -> Self {
-        let reporter = Reporter { controller: REPORTER.to_owned(), instance: Some(instance) };
-        let recorder = Recorder::new(client.clone(), reporter);
         let inner = Inner {
             client,
             flux,
             permit,
             source: Arc::clone(&ports.source),
             clock: Arc::clone(&ports.clock),
-            recorder,
+            reports: reports.clone(),
             presence,
             world: Mutex::default(),
             said: Mutex::default(),
@@ -349,7 +345,7 @@ impl Reflector {
             Err(denied) => Err(denied.to_string()),
         };
         if let Err(message) = released {
-            self.complain(kind, name, format!("cannot be let go: {message}"));
+            self.complain(kind, name, &format!("cannot be let go: {message}"));
         }
         true
     }
@@ -400,7 +396,7 @@ impl Reflector {
             }
             Err(Unwritten::Gone) => None,
             Err(Unwritten::Failed(message)) => {
-                self.complain(kind, name, format!("its status cannot be written: {message}"));
+                self.complain(kind, name, &format!("its status cannot be written: {message}"));
                 None
             }
         }
@@ -447,15 +443,8 @@ impl Reflector {
         kind: Kind,
         name: &ObjectName,
         identity: &Identity,
-        (type_, reason, message): (EventType, &str, &str),
+        said: (EventType, &str, &str),
     ) {
-        let report = Report {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(message.chars().take(LONGEST_NOTE).collect()),
-            action: reason.to_owned(),
-            secondary: None,
-        };
         let resource = self.resource(kind);
         let object = ObjectReference {
             api_version: Some(resource.api_version),
@@ -465,14 +454,11 @@ impl Reflector {
             uid: Some(identity.uid.clone()),
             ..ObjectReference::default()
         };
-        if let Err(error) = self.inner.recorder.publish(&report, &object).await {
-            // An Event is a courtesy: the status has the whole truth.
-            tracing::debug!(error = %explain(&error), "event was not recorded");
-        }
+        self.inner.reports.publish(&object, said).await;
     }
 
-    fn complain(&self, kind: Kind, name: &ObjectName, message: String) {
-        if self.is_new(kind, name, &message) {
+    fn complain(&self, kind: Kind, name: &ObjectName, message: &str) {
+        if self.is_new(kind, name, message) {
             tracing::warn!(object.kind = kind.name(), object.name = %name, error = message, "object is not kept");
         }
     }

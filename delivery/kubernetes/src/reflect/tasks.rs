@@ -95,11 +95,12 @@ async fn run(
         let now = state.as_mut().map(|state| state.borrow_and_update().clone());
         let again = tokio::select! {
             () = stop.cancelled() => return,
-            again = reflector.reflect(&name, now.as_ref()) => again,
+            // Between two of them it takes no room.
+            again = Box::pin(reflector.reflect(&name, now.as_ref())) => again,
         };
         if now.as_ref().is_some_and(|state| reflector.lacks_listing(&name, state)) {
             // What it brings is told by the state that changes.
-            let _ = handle.look_at(&name).await;
+            let _ = Box::pin(handle.look_at(&name)).await;
         }
         let changed = async {
             let told = match &mut state {

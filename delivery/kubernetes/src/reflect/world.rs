@@ -68,7 +68,7 @@ impl World {
         self.policies.retain(|name, _| objects.image_policies.contains_key(name));
         for (name, found) in &objects.image_policies {
             if let Some(known) = self.policies.get_mut(name) {
-                renew(&mut known.found, found)
+                renew(&mut known.found, found);
             } else {
                 let entry = PolicyEntry { found: found.clone(), digest_asked: None };
                 self.policies.insert(name.clone(), entry);

@@ -1,10 +1,7 @@
 //! A world to decide in: a registry in the order of its pushes, a home whose replicas do what their image makes
 //! them do, a store, and people.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
@@ -89,7 +86,7 @@ pub(super) fn release(number: usize) -> Release {
         tag: Some(format!("sha-{number:07}").parse().unwrap()),
         commit: Some(format!("{number:07}").parse().unwrap()),
         built_at: Some(seconds(number as i64 - 10_000)),
-        platforms: BTreeSet::new(),
+        platforms: std::sync::Arc::default(),
     }
 }
 
