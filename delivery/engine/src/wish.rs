@@ -1,4 +1,5 @@
 use std::{
+    borrow::Borrow,
     collections::{BTreeMap, btree_map::Entry},
     time::Duration,
 };
@@ -182,15 +183,15 @@ impl Wishes {
 
     /// Understands what can be understood, and says for each auto-deploy that cannot why not. A repository that
     /// no policy of an auto-deploy chooses from is left out where it cannot be understood.
-    pub fn understand(
-        auto_deploys: &BTreeMap<ObjectName, AutoDeploy>,
-        policies: &BTreeMap<ObjectName, ImagePolicy>,
-        repositories: &BTreeMap<ObjectName, ImageRepository>,
+    pub fn understand<'o>(
+        auto_deploys: impl IntoIterator<Item = (&'o ObjectName, &'o AutoDeploy)>,
+        policies: &BTreeMap<ObjectName, impl Borrow<ImagePolicy>>,
+        repositories: &BTreeMap<ObjectName, impl Borrow<ImageRepository>>,
         admission: &Admission,
     ) -> (Self, BTreeMap<ObjectName, WishError>) {
         let mut wishes = Self::default();
         for (name, repository) in repositories {
-            if let Ok(wish) = repository_wish(name, repository) {
+            if let Ok(wish) = repository_wish(name, repository.borrow()) {
                 wishes.repositories.insert(name.clone(), wish);
             }
         }
@@ -220,18 +221,18 @@ impl Wishes {
         &mut self,
         name: &ObjectName,
         auto_deploy: &AutoDeploy,
-        policies: &BTreeMap<ObjectName, ImagePolicy>,
-        repositories: &BTreeMap<ObjectName, ImageRepository>,
+        policies: &BTreeMap<ObjectName, impl Borrow<ImagePolicy>>,
+        repositories: &BTreeMap<ObjectName, impl Borrow<ImageRepository>>,
         admission: &Admission,
     ) -> Result<Wish, WishError> {
         let spec = &auto_deploy.spec;
         let policy_name =
             refer(spec.policy_ref.namespace.as_deref(), &spec.policy_ref.name, &name.namespace);
-        let Some(policy_object) = policies.get(&policy_name) else {
+        let Some(policy_object) = policies.get(&policy_name).map(Borrow::borrow) else {
             return Err(WishError::NoPolicy { auto_deploy: name.clone(), policy: policy_name });
         };
         let repository_name = chosen_from(&policy_name, policy_object);
-        let Some(repository_object) = repositories.get(&repository_name) else {
+        let Some(repository_object) = repositories.get(&repository_name).map(Borrow::borrow) else {
             return Err(WishError::NoRepository {
                 policy: policy_name,
                 repository: repository_name,

@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kube::{
     Client,
@@ -66,7 +69,7 @@ pub struct Objects {
     /// AutoDeploys, with their state.
     pub(crate) auto_deploys: BTreeMap<ObjectName, AutoDeployObject>,
     /// ImagePolicies.
-    pub(crate) policies: BTreeMap<ObjectName, ImagePolicy>,
+    pub(crate) policies: BTreeMap<ObjectName, Arc<ImagePolicy>>,
     /// ImageRepositories.
     pub(crate) repositories: BTreeMap<ObjectName, RepositoryObject>,
     /// ImageRepositories with their status, those that cannot be understood among them.
@@ -110,7 +113,7 @@ impl Identity {
 /// An ImageRepository as it lies in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RepositoryObject {
-    pub(crate) repository: ImageRepository,
+    pub(crate) repository: Arc<ImageRepository>,
     /// What the annotations that ask for a look say.
     pub(crate) asked: Option<String>,
 }
@@ -246,11 +249,13 @@ impl Objects {
 
     pub(crate) fn add_policy(&mut self, object: &DynamicObject) {
         let name = name(object);
-        let policy = read_spec(object).map(|spec| ImagePolicy {
-            api_version: api_version(object),
-            kind: "ImagePolicy".to_owned(),
-            metadata: metadata(object),
-            spec,
+        let policy = read_spec(object).map(|spec| {
+            Arc::new(ImagePolicy {
+                api_version: api_version(object),
+                kind: "ImagePolicy".to_owned(),
+                metadata: metadata(object),
+                spec,
+            })
         });
         self.image_policies.insert(name.clone(), PolicyObject::read(object, policy.clone()));
         match policy {
@@ -267,11 +272,13 @@ impl Objects {
 
     pub(crate) fn add_repository(&mut self, object: &DynamicObject) {
         let name = name(object);
-        let repository = read_spec(object).map(|spec| ImageRepository {
-            api_version: api_version(object),
-            kind: "ImageRepository".to_owned(),
-            metadata: metadata(object),
-            spec,
+        let repository = read_spec(object).map(|spec| {
+            Arc::new(ImageRepository {
+                api_version: api_version(object),
+                kind: "ImageRepository".to_owned(),
+                metadata: metadata(object),
+                spec,
+            })
         });
         let found = RepositoryFound::read(object, repository.clone());
         let asked = found.asked.clone();

@@ -9,7 +9,7 @@ use mercurious_core::{
     decide::Reason,
     image::Platform,
     policy::Policy,
-    resources::ObjectName,
+    resources::{ImageRepository, ObjectName},
     rollout::{Attempt, RolloutId},
 };
 use mercurious_engine::{Admission, Engine, EngineHandle, Event, Ports, Rest, Wishes, chosen_from};
@@ -204,18 +204,15 @@ pub(crate) fn understand(
     admission: &Admission,
     showing: Showing,
 ) -> (Wishes, BTreeMap<ObjectName, String>) {
-    let auto_deploys = objects
-        .auto_deploys
-        .iter()
-        .map(|(name, object)| (name.clone(), object.auto_deploy.clone()))
-        .collect();
-    let repositories = objects
+    let auto_deploys =
+        objects.auto_deploys.iter().map(|(name, object)| (name, &object.auto_deploy));
+    let repositories: BTreeMap<ObjectName, &ImageRepository> = objects
         .repositories
         .iter()
-        .map(|(name, object)| (name.clone(), object.repository.clone()))
+        .map(|(name, object)| (name.clone(), object.repository.as_ref()))
         .collect();
     let (mut wishes, faults) =
-        Wishes::understand(&auto_deploys, &objects.policies, &repositories, admission);
+        Wishes::understand(auto_deploys, &objects.policies, &repositories, admission);
     let followed: BTreeSet<&ObjectName> =
         wishes.auto_deploys.values().map(|wish| &wish.repository).collect();
     let followed: BTreeSet<ObjectName> = followed.into_iter().cloned().collect();

@@ -66,11 +66,18 @@ const GATES: usize = 64;
 impl Default for Sessions {
     fn default() -> Self {
         Self {
-            kept: Mutex::new(LruCache::new(MOST_SESSIONS)),
-            challenges: Mutex::new(LruCache::new(MOST_HOSTS)),
+            kept: Mutex::new(growing(MOST_SESSIONS)),
+            challenges: Mutex::new(growing(MOST_HOSTS)),
             gates: (0..GATES).map(|_| tokio::sync::Mutex::default()).collect(),
         }
     }
+}
+
+/// A cache of at most so many, that takes room only as it fills.
+fn growing<K: std::hash::Hash + Eq, V>(most: NonZeroUsize) -> LruCache<K, V> {
+    let mut cache = LruCache::new(NonZeroUsize::MIN);
+    cache.resize(most);
+    cache
 }
 
 impl Sessions {

@@ -63,7 +63,7 @@ impl Mongo {
         let start = "import sys; from secantus.cli import main; sys.exit(main())";
         let mut arguments: Vec<String> = ["-c", start, "--host", "127.0.0.1", "--port", &port]
             .iter()
-            .chain(&["--storage-path", "data", "--cache-size", "64M", "--log-level", "WARNING"])
+            .chain(&["--storage-path", "data", "--cache-size", "1G", "--log-level", "WARNING"])
             .map(|argument| (*argument).to_owned())
             .collect();
         if authenticate {

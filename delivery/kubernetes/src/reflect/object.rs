@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use kube::api::DynamicObject;
 use mercurious_core::resources::{ImagePolicy, ImageRepository};
 use serde::de::DeserializeOwned;
@@ -14,8 +16,8 @@ pub(crate) const FINALIZER: &str = "finalizers.fluxcd.io";
 /// An image object as it lies in the cluster: what it means, and what is there beside that.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ImageObject<Meaning, Status> {
-    /// Why it means nothing, where it does not.
-    pub(crate) meaning: Result<Meaning, String>,
+    /// Why it means nothing, where it does not. Shared by all who keep the object.
+    pub(crate) meaning: Result<Arc<Meaning>, String>,
     pub(crate) status: Status,
     pub(crate) identity: Identity,
     pub(crate) finalizers: Vec<String>,
@@ -31,9 +33,9 @@ pub(crate) type RepositoryFound = ImageObject<ImageRepository, RepositoryStatus>
 /// An ImagePolicy.
 pub(crate) type PolicyObject = ImageObject<ImagePolicy, PolicyStatus>;
 
-impl<Meaning: Clone, Status: DeserializeOwned + Default> ImageObject<Meaning, Status> {
+impl<Meaning, Status: DeserializeOwned + Default> ImageObject<Meaning, Status> {
     /// Reads all but the meaning. A status that somebody else wrote and that means nothing counts as none.
-    pub(crate) fn read(object: &DynamicObject, meaning: Result<Meaning, String>) -> Self {
+    pub(crate) fn read(object: &DynamicObject, meaning: Result<Arc<Meaning>, String>) -> Self {
         let metadata = &object.metadata;
         let status = object.data.get("status");
         let annotation = |key: &str| metadata.annotations.as_ref()?.get(key).cloned();

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use mongodb::{
     ClientSession,
     error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
@@ -8,12 +9,12 @@ use mongodb::{
 
 use super::connect::Collections;
 
-/// How often a transaction is tried that met another one.
-const TRIES: u32 = 30;
+/// How long is waited in all for others that a transaction meets; less than what the whole call may take.
+const PATIENCE: Duration = Duration::from_secs(6);
 /// How often the end of a transaction is asked for.
 const COMMITS: u32 = 5;
-/// The first wait after a conflict; it doubles, up to sixteen times as long.
-const PAUSE: Duration = Duration::from_millis(2);
+/// The first wait after a conflict and the longest, less what chance adds: those who met must not meet again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(256)];
 /// What a broken unique index is numbered.
 const DUPLICATE: i32 = 11000;
 
@@ -45,9 +46,10 @@ pub(super) async fn transact<W: Work>(
     work: &W,
 ) -> Result<W::Result, Error> {
     let mut session = collections.client.start_session().await?;
-    let mut tries = 0;
+    let pauses = ExponentialBuilder::new().with_min_delay(PAUSES[0]).with_max_delay(PAUSES[1]);
+    let mut pauses =
+        pauses.with_jitter().with_total_delay(Some(PATIENCE)).without_max_times().build();
     loop {
-        tries += 1;
         session.start_transaction().await?;
         let ended = match work.run(collections, &mut session).await {
             Ok(End::Abort(result)) => {
@@ -62,10 +64,11 @@ pub(super) async fn transact<W: Work>(
             }
         };
         match ended {
-            Err(error) if error.contains_label(TRANSIENT_TRANSACTION_ERROR) && tries < TRIES => {
-                let random = u32::from(crate::random::random::<1>()[0]);
-                let pause = PAUSE * 2_u32.pow(tries.min(4));
-                tokio::time::sleep(pause / 2 + pause * random / 256).await;
+            Err(error) if error.contains_label(TRANSIENT_TRANSACTION_ERROR) => {
+                match pauses.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(error),
+                }
             }
             ended => return ended,
         }
