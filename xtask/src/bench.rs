@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -12,49 +13,83 @@ use crate::{cargo, root};
 /// The page that all measurements are written to.
 const PAGE: &str = "docs/benchmarks.md";
 
-/// Programs that measure: package, binary, and the parts that each knows.
-const PROGRAMS: [(&str, &str, &[&str]); 2] = [
-    ("mercurious-trials", "bench", &["switches", "endings", "looks", "hooks", "pushes", "proxy"]),
-    ("mercurious-cluster", "bench-kubernetes", &["pass", "patches", "taken-back", "controller"]),
+/// Programs that measure.
+const PROGRAMS: [Program; 3] = [
+    Program {
+        package: "mercurious-trials",
+        binary: "bench",
+        parts: &["switches", "endings", "looks", "hooks", "pushes", "proxy"],
+        needs: &[&["--package", "mercurious-proxy", "--example", "forward"]],
+    },
+    Program {
+        package: "mercurious-cluster",
+        binary: "bench-kubernetes",
+        parts: &["pass", "patches", "taken-back", "controller"],
+        // What steers is what the container image holds.
+        needs: &[&["--package", "mercurious", "--profile", "dist", "--no-default-features"]],
+    },
+    Program {
+        package: "mercurious-backends",
+        binary: "bench-travel",
+        parts: &["trips", "accepting", "streams", "sizes", "planner"],
+        needs: &[
+            &["--package", "mercurious-api-gateway"],
+            &["--package", "mercurious-enrichment"],
+            &["--package", "mercurious-generation"],
+            &["--package", "mercurious-broker"],
+            &["--package", "mercurious-itinerary", "--examples"],
+        ],
+    },
 ];
+
+/// A program that measures.
+struct Program {
+    package: &'static str,
+    binary: &'static str,
+    /// What it knows to measure.
+    parts: &'static [&'static str],
+    /// What is built beside it, in a release build unless it says otherwise.
+    needs: &'static [&'static [&'static str]],
+}
 
 #[derive(clap::Args)]
 pub(crate) struct Bench {
     /// Put what was measured in the place of the page's sections of the same name
     #[arg(long, requires = "parts")]
     update: bool,
+    /// Instances of the team orienteering problem with time windows, for `planner`: `travel/itinerary/examples/toptw.rs`
+    /// says in which format
+    #[arg(long, value_name = "DIRECTORY")]
+    toptw: Option<PathBuf>,
     /// Only these parts, printed and not written down: switches, endings, looks, hooks, pushes, proxy; on a real
-    /// Kubernetes pass, patches, taken-back, controller
+    /// Kubernetes pass, patches, taken-back, controller; of the travel platform trips, accepting, streams, sizes, planner
     #[arg(value_parser = known_part)]
     parts: Vec<String>,
 }
 
 fn known_part(part: &str) -> Result<String, String> {
-    let mut known = PROGRAMS.iter().flat_map(|(_, _, parts)| parts.iter());
-    if known.any(|known| *known == part) {
+    let known: Vec<&str> =
+        PROGRAMS.iter().flat_map(|program| program.parts.iter().copied()).collect();
+    if known.contains(&part) {
         return Ok(part.to_owned());
     }
-    let known: Vec<&str> =
-        PROGRAMS.iter().flat_map(|(_, _, parts)| parts.iter().copied()).collect();
     Err(format!("the parts are {}", known.join(", ")))
 }
 
 pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
-    let build = ["build", "--release", "--locked", "--package"];
-    cargo(&[&build[..], &["mercurious"]].concat())?;
-    let image = ["build", "--profile", "dist", "--no-default-features", "--locked"];
+    build(&["--package", "mercurious"])?;
     let mut measured = String::new();
-    for (package, binary, known) in PROGRAMS {
-        let parts: Vec<&str> =
-            known.iter().copied().filter(|part| bench.parts.iter().any(|it| it == part)).collect();
+    for program in PROGRAMS {
+        let named = |part: &&str| bench.parts.iter().any(|it| it == part);
+        let parts: Vec<&str> = program.parts.iter().copied().filter(named).collect();
         if parts.is_empty() && !bench.parts.is_empty() {
             continue;
         }
-        cargo(&[&build[..], &[package]].concat())?;
-        if package == "mercurious-cluster" {
-            cargo(&[&image[..], &["--package", "mercurious"]].concat())?;
+        build(&["--package", program.package, "--bins"])?;
+        for need in program.needs {
+            build(need)?;
         }
-        measured += &measure(binary, &parts)?;
+        measured += &measure(&program, bench, &parts)?;
     }
     let page = root().join(PAGE);
     if bench.parts.is_empty() {
@@ -68,19 +103,23 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(binary: &str, parts: &[&str]) -> anyhow::Result<String> {
-    let built = root().join("target/release");
+fn build(what: &[&str]) -> anyhow::Result<()> {
+    let profile: &[&str] = if what.contains(&"--profile") { &[] } else { &["--release"] };
+    cargo(&[&["build", "--locked"], profile, what].concat())
+}
+
+fn measure(program: &Program, bench: &Bench, parts: &[&str]) -> anyhow::Result<String> {
+    let (built, binary) = (root().join("target/release"), program.binary);
     let mut command = Command::new(built.join(binary));
-    command.arg("--program").arg(built.join("mercurious"));
-    if binary == "bench-kubernetes" {
-        // What steers is what the container image holds.
-        command.arg("--engine").arg(root().join("target/dist/mercurious"));
+    if binary != "bench-travel" {
+        command.arg("--program").arg(built.join("mercurious"));
     }
-    if binary == "bench" && (parts.is_empty() || parts.contains(&"proxy")) {
-        let example = ["build", "--release", "--locked", "--package", "mercurious-proxy"];
-        cargo(&[&example[..], &["--example", "forward"]].concat())?;
-        command.arg("--forward").arg(built.join("examples/forward"));
-    }
+    match binary {
+        "bench" => command.arg("--forward").arg(built.join("examples/forward")),
+        "bench-kubernetes" => command.arg("--engine").arg(root().join("target/dist/mercurious")),
+        _ => command
+            .args(bench.toptw.iter().flat_map(|place| ["--toptw".as_ref(), place.as_os_str()])),
+    };
     let output = command
         .args(parts)
         .stderr(Stdio::inherit())

@@ -33,7 +33,8 @@ pub(crate) fn measure(directory: &Path) -> anyhow::Result<Section> {
     Ok(Section {
         title: "Planner",
         what: format!(
-            "`travel/itinerary/examples/toptw.rs` on {directory} and `trips.rs`, on one core; milliseconds are of that core. {}",
+            "`travel/itinerary/examples/toptw.rs` on the instances named, whose optimum for one tour is known, and \
+             `trips.rs`, on one core; milliseconds are of that core. {}",
             version("rustc")
         ),
         rows,
