@@ -27,6 +27,9 @@ use mercurious_backends::{
     },
 };
 
+/// The claims of a gateway that was killed end within this: a minute, and what sending takes.
+const CLAIMED: Duration = Duration::from_secs(90);
+
 fn main() {
     let programs = or_skip(|| Ok(Services::programs()?));
     let (Some(programs), Some(kafka)) = (programs, or_skip(Kafka::start)) else {
@@ -114,10 +117,10 @@ async fn ledger(
 ) -> anyhow::Result<Ledger> {
     let access = services.access().clone();
     let sent = tokio::task::spawn_blocking(move || read_topics(&access)).await??;
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + CLAIMED;
     loop {
         let (stored, left) = services.kept().await?;
-        // What was sent a moment ago may not be taken out yet.
+        // What was sent a moment ago may not be taken out yet, nor what a gateway claimed that was killed then.
         if left == 0 || Instant::now() > until {
             return Ok(Ledger { asked, heard, stored, left, sent });
         }

@@ -23,6 +23,9 @@ use mercurious_backends::{
 };
 use tokio::time::{Instant, sleep};
 
+/// The claims of a gateway that was killed end within this: a minute, and what sending takes.
+const CLAIMED: Duration = Duration::from_secs(90);
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
     let Some(programs) = or_skip(|| Ok(Local::programs()?)) else {
@@ -69,10 +72,10 @@ async fn ledger(
 ) -> anyhow::Result<Ledger> {
     let access = local.access();
     let sent = tokio::task::spawn_blocking(move || read_topics(&access)).await??;
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + CLAIMED;
     loop {
         let (stored, left) = local.kept()?;
-        // What was sent a moment ago may not be taken out yet.
+        // What was sent a moment ago may not be taken out yet, nor what a gateway claimed that was killed then.
         if left == 0 || Instant::now() > until {
             return Ok(Ledger { asked, heard, stored, left, sent });
         }
