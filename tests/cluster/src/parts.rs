@@ -95,6 +95,8 @@ impl Part {
                 ("audit-policy-file", file("audit-policy.yaml")),
                 ("audit-log-path", file("audit.log")),
                 ("audit-log-mode", text("blocking")),
+                // In megabytes: never begun anew, so that what was counted before stays where it is.
+                ("audit-log-maxsize", text("10240")),
             ],
             Self::Containerd => vec![("config", file("containerd.toml"))],
             Self::ControllerManager => vec![
