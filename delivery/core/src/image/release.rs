@@ -50,8 +50,7 @@ impl fmt::Display for Commit {
 super::serde_as_string!(Commit);
 
 /// What can be deployed, immutable: a repository and a digest, with what is known of them.
-///
-/// An engine keeps the same one in many places: clones share their texts.
+// An engine keeps the same one in many places: clones share their texts.
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,9 +68,9 @@ pub struct Release {
     /// When it was built, where the image says so credibly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_at: Option<Timestamp>,
-    /// The platforms that it has images for, in order; empty if unknown.
+    /// The platforms that it has images for; empty if unknown.
     #[serde(default, skip_serializing_if = "is_empty")]
-    #[cfg_attr(feature = "schema", schema(value_type = Vec<Platform>))]
+    #[cfg_attr(feature = "schema", schema(value_type = std::collections::BTreeSet<Platform>))]
     pub platforms: Arc<[Platform]>,
 }
 
