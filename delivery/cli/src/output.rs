@@ -67,6 +67,16 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// An event of an engine, in a line.
+pub(crate) fn describe(event: &Event) -> String {
+    let what = match &event.kind {
+        EventKind::Decision { reason, message, .. } => format!("{reason}: {message}"),
+        EventKind::Found { message } => format!("found {message}"),
+        EventKind::LookFailed { message } => format!("look failed: {message}"),
+    };
+    format!("{}  {what}", event.object)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,14 +86,4 @@ mod tests {
         let rows = [vec!["a".to_owned(), "b".to_owned()], vec!["long".to_owned(), "c".to_owned()]];
         assert_eq!(table(&["X", "Y"], &rows), "X      Y\na      b\nlong   c\n");
     }
-}
-
-/// An event of an engine, in a line.
-pub(crate) fn describe(event: &Event) -> String {
-    let what = match &event.kind {
-        EventKind::Decision { reason, message, .. } => format!("{reason}: {message}"),
-        EventKind::Found { message } => format!("found {message}"),
-        EventKind::LookFailed { message } => format!("look failed: {message}"),
-    };
-    format!("{}  {what}", event.object)
 }

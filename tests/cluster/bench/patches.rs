@@ -2,6 +2,7 @@ use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use mercurious_cluster::{Cluster, Namespace};
 use mercurious_core::image::Digest;
+use mercurious_runtime::{Clock as _, SystemClock};
 use mercurious_trials::{
     Image, Program,
     report::{Figures, Section, say},
@@ -41,7 +42,7 @@ pub(crate) async fn measure(
     let (mut patched, mut ready) = (Figures::default(), Figures::default());
     for number in 0..=ROUNDS {
         let digest = push(number + 1).await?;
-        let (sent, begin) = (Timestamp::now(), Instant::now());
+        let (sent, begin) = (SystemClock.now(), Instant::now());
         controller.notify().await?;
         let at = patch(cluster, namespace.name(), &digest)
             .await

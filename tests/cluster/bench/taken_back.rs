@@ -65,14 +65,11 @@ pub(crate) async fn measure(
             let is_served = !what.contains("baking");
             let load =
                 if is_served { Some(Load::start(&url, LoadSettings::default())?) } else { None };
-            let pushed = match fault {
-                Some((name, value)) => {
-                    images.push(program, &path, Image::good(number).with(name, value)).await?
-                }
-                None => {
-                    let place = cluster.facts().place.as_deref().context("not our cluster")?;
-                    images.push_without_layer(program, place, &path, number).await?
-                }
+            let pushed = if let Some((name, value)) = fault {
+                images.push(program, &path, Image::good(number).with(name, value)).await?
+            } else {
+                let place = cluster.facts().place.as_deref().context("not our cluster")?;
+                images.push_without_layer(program, place, &path, number).await?
             };
             let begin = Instant::now();
             controller.notify().await?;

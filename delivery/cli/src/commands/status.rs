@@ -24,22 +24,9 @@ impl Session<'_> {
         match name {
             Some(_) if self.json() => print_json(&views[0]),
             None if self.json() => print_json(&views),
-            Some(_) => self.show_rows(&views, &[]),
-            None => self.show_rows(&views, &self.client.unsteered().await?),
+            Some(_) => show_rows(&views, &[]),
+            None => show_rows(&views, &self.client.unsteered().await?),
         }
-    }
-
-    fn show_rows(
-        &self,
-        views: &[AutoDeployView],
-        rest: &[UnsteeredWorkload],
-    ) -> anyhow::Result<()> {
-        let rows: Vec<Vec<String>> =
-            views.iter().map(row).chain(rest.iter().map(unsteered_row)).collect();
-        if rows.is_empty() {
-            say("nothing runs; name manifests with `mercurious up -f PATH`");
-        }
-        Ok(print(&table(&HEADING, &rows))?)
     }
 
     /// Goes on showing what changes, as the engine tells it.
@@ -67,6 +54,15 @@ impl Session<'_> {
             screen.show(wanted.collect())?;
         }
     }
+}
+
+fn show_rows(views: &[AutoDeployView], rest: &[UnsteeredWorkload]) -> anyhow::Result<()> {
+    let rows: Vec<Vec<String>> =
+        views.iter().map(row).chain(rest.iter().map(unsteered_row)).collect();
+    if rows.is_empty() {
+        say("nothing runs; name manifests with `mercurious up -f PATH`");
+    }
+    Ok(print(&table(&HEADING, &rows))?)
 }
 
 /// What was shown last, by name.

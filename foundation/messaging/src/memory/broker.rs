@@ -232,7 +232,7 @@ impl Standings for Ledger {
             let end = state.log(&partition).map_or(0, |log| log.stored.len() as i64);
             Standing { partition, committed, end }
         };
-        Ok(state.partitions(&[self.topic.clone()]).into_iter().map(standing).collect())
+        Ok(state.partitions(std::slice::from_ref(&self.topic)).into_iter().map(standing).collect())
     }
 }
 

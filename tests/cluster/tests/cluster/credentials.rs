@@ -93,12 +93,12 @@ async fn credentials_of_the_repository_the_pod_and_its_account_are_found_and_eve
 async fn wrong_and_missing_credentials_are_told_by_name_and_never_by_content(
     scene: Scene,
 ) -> anyhow::Result<()> {
+    const WRONG: &str = "swordfish-0815";
     let Some(place) = scene.cluster().facts().place.clone() else { return Ok(()) };
     let gate = Gate::open(scene.cluster().facts(), &place).await?;
     let namespace = scene.namespace("refused").await?;
     let path = format!("{}/web", namespace.name());
     scene.cluster().images().push(&scene.program, &path, Image::good(1)).await?;
-    const WRONG: &str = "swordfish-0815";
     let opaque = "---\napiVersion: v1\nkind: Secret\nmetadata: { name: opaque }\nstringData: { word: swordfish-0815 }\n";
     namespace.kubectl().apply(&(gate.secret("expired", WRONG) + opaque)).await?;
     let cases = [

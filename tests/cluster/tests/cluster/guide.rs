@@ -152,9 +152,9 @@ async fn run(app: &Namespace, name: &str) -> anyhow::Result<String> {
 
 /// Those that the guide's page lists, with nothing worth keeping in them.
 async fn secrets(scene: &Scene) -> anyhow::Result<()> {
-    let kubectl = scene.cluster().kubectl();
     // base64 of {"auths":{}}
     const NOBODY: &str = "eyJhdXRocyI6e319";
+    let kubectl = scene.cluster().kubectl();
     let mut manifests = String::new();
     for namespace in ["app", "flux-system"] {
         manifests += &format!(

@@ -1,5 +1,7 @@
 //! What only a real cluster can show. One serves all tests; it is taken down after the last, and nothing may be left.
 
+#![expect(clippy::unwrap_used, reason = "a test program without a runtime has failed")]
+
 mod choosing;
 mod controlled;
 mod credentials;

@@ -60,6 +60,10 @@ fn logins(examination: &mut Examination) {
 }
 
 /// A credential helper that a login file names must be a program on the path.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where helpers are looked for is no setting of this program"
+)]
 fn helpers(subject: &str, logins: &serde_json::Value, examination: &mut Examination) {
     let of_hosts = logins["credHelpers"].as_object().into_iter().flat_map(|map| map.values());
     let named: BTreeSet<&str> = of_hosts

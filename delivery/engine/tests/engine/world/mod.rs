@@ -51,7 +51,7 @@ impl FakeRegistry {
             tag: None,
             commit,
             built_at: Some(Timestamp::from_second(1_700_000_000 + built_at).unwrap()),
-            platforms: std::sync::Arc::default(),
+            platforms: Arc::default(),
         };
         self.releases.lock().unwrap().insert(digest.clone(), release.clone());
         for tag in tags {
