@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    future::Future,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -158,7 +157,7 @@ impl Seats {
             hints: hint_receiver,
             stopping: stop.clone(),
         };
-        self.supervise("watcher", watcher.run(), stop.clone());
+        self.tasks.spawn_until("watcher", stop.clone(), watcher.run());
         RepositorySeat { place, suspended, state: receiver, hints, wish, stop }
     }
 
@@ -182,7 +181,7 @@ impl Seats {
             tasks: self.tasks.clone(),
             stopping: stop.clone(),
         };
-        self.supervise("reconciler", reconciler.run(), stop.clone());
+        self.tasks.spawn_until("reconciler", stop.clone(), reconciler.run());
         AppSeat {
             wish,
             view: view_receiver,
@@ -192,25 +191,6 @@ impl Seats {
             steering: sender,
             stop,
         }
-    }
-
-    /// A task that ends although nobody stopped it stops the engine.
-    fn supervise(
-        &self,
-        name: &'static str,
-        task: impl Future<Output = ()> + Send + 'static,
-        stop: CancellationToken,
-    ) {
-        let tasks = self.tasks.clone();
-        // A task that waits for another has room for it twice.
-        let task = Box::pin(task);
-        self.tasks.spawn(name, async move {
-            task.await;
-            if !stop.is_cancelled() {
-                tracing::error!(task.name = name, "task ended unexpectedly; stopping");
-                tasks.stop();
-            }
-        });
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     Event, EventKind, Listing, LookDepth, Place, RepositoryWish, SAFETY_NET, Seen,
-    detect::{described, glance, look},
+    detect::{Round, described},
     engine::Ports,
     ports::LookError,
 };
@@ -138,13 +138,13 @@ impl Watcher {
         let before = self.state.borrow().seen.clone();
         let now = self.ports.clock.now();
         let source = self.ports.source.as_ref();
-        let glance = glance(source, place, &policies, &before, depth.clone(), now);
-        let answer = match in_time(place, glance).await {
+        let round = || Round::new(source, place, &policies, &before);
+        let answer = match in_time(place, round().glance(depth.clone(), now)).await {
             // What was listed is let go while others learn: hundreds of lists take room.
             Ok(None) => {
                 let _turn = source.turn().await;
                 let now = self.ports.clock.now();
-                in_time(place, look(source, place, &policies, &before, depth, now)).await
+                in_time(place, round().look(depth, now)).await
             }
             Ok(Some(look)) => Ok(look),
             Err(error) => Err(error),

@@ -53,12 +53,20 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.spawn_until(name, self.stop.clone(), task);
+    }
+
+    /// The same for a task that may end once `until` is cancelled, as a child of [`Tasks::stopping`].
+    pub fn spawn_until<F>(&self, name: &'static str, until: CancellationToken, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let stop = self.stop.clone();
         // A task that waits for another has room for it twice.
         let task = Box::pin(task);
         self.spawn(name, async move {
             task.await;
-            if !stop.is_cancelled() {
+            if !until.is_cancelled() {
                 tracing::error!(task.name = name, "task ended unexpectedly; stopping");
                 stop.cancel();
             }
@@ -86,6 +94,20 @@ mod tests {
         tasks.spawn_critical("brief", async {});
         tasks.stopping().cancelled().await;
         assert_eq!(tasks.shut_down(Duration::from_secs(5)).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_task_may_end_once_it_was_told_to_and_not_before() {
+        let tasks = Tasks::new();
+        let until = tasks.stopping().child_token();
+        let told = until.clone();
+        tasks.spawn_until("told", until.clone(), async move { told.cancelled().await });
+        until.cancel();
+        tasks.tracker.close();
+        tasks.tracker.wait().await;
+        assert!(!tasks.stopping().is_cancelled());
+        tasks.spawn_until("brief", tasks.stopping().child_token(), async {});
+        tasks.stopping().cancelled().await;
     }
 
     #[tokio::test]

@@ -46,22 +46,7 @@ pub async fn look(
     depth: LookDepth,
     now: Timestamp,
 ) -> Result<Look, LookError> {
-    let round = Round::new(source, place, policies, before);
-    let look = round.look(before, depth, now, usize::MAX).await?;
-    // Nothing is more than that.
-    look.ok_or_else(|| LookError::Failed { message: "too many tags".to_owned(), retryable: false })
-}
-
-/// The same, unless much is to be learned: then `None`, and whoever looks waits for its turn ([`ImageSource::turn`]).
-pub(crate) async fn glance(
-    source: &dyn ImageSource,
-    place: &Place,
-    policies: &[Policy],
-    before: &Seen,
-    depth: LookDepth,
-    now: Timestamp,
-) -> Result<Option<Look>, LookError> {
-    Round::new(source, place, policies, before).look(before, depth, now, MANY).await
+    Round::new(source, place, policies, before).look(depth, now).await
 }
 
 /// What tells one set of policies from another.
@@ -69,35 +54,61 @@ pub(crate) fn described(policies: &[Policy]) -> String {
     policies.iter().map(Policy::describe).collect::<Vec<_>>().join("; ")
 }
 
-struct Round<'a> {
+/// One look at a repository for these policies.
+pub(crate) struct Round<'a> {
     source: &'a dyn ImageSource,
     place: &'a Place,
     policies: &'a [Policy],
+    before: &'a Seen,
     seen: Seen,
     /// Tags that must be asked again even though their digest is known.
     moved: BTreeSet<Tag>,
 }
 
+/// A look before tags are asked for their digests.
+struct Begun {
+    listed: bool,
+    unknown: BTreeSet<Tag>,
+}
+
 impl<'a> Round<'a> {
-    fn new(
+    /// Knowing what was seen before.
+    pub(crate) fn new(
         source: &'a dyn ImageSource,
         place: &'a Place,
         policies: &'a [Policy],
-        before: &Seen,
+        before: &'a Seen,
     ) -> Self {
         let mut seen = before.clone();
         seen.passed_over.hold_for(&described(policies));
-        Self { source, place, policies, seen, moved: BTreeSet::new() }
+        Self { source, place, policies, before, seen, moved: BTreeSet::new() }
     }
 
-    /// `None` where more tags than this must be asked for their digests.
-    async fn look(
+    /// Looks, however much there is to learn.
+    pub(crate) async fn look(
         mut self,
-        before: &Seen,
         depth: LookDepth,
         now: Timestamp,
-        most: usize,
+    ) -> Result<Look, LookError> {
+        let begun = self.begin(depth, now).await?;
+        self.end(begun).await
+    }
+
+    /// The same, unless much is to be learned: then `None`, and whoever looks waits for its turn
+    /// ([`ImageSource::turn`]).
+    pub(crate) async fn glance(
+        mut self,
+        depth: LookDepth,
+        now: Timestamp,
     ) -> Result<Option<Look>, LookError> {
+        let begun = self.begin(depth, now).await?;
+        if begun.unknown.len() > MANY {
+            return Ok(None);
+        }
+        self.end(begun).await.map(Some)
+    }
+
+    async fn begin(&mut self, depth: LookDepth, now: Timestamp) -> Result<Begun, LookError> {
         let full = depth != LookDepth::Poll;
         if let LookDepth::Full { moved } = depth {
             self.seen.unusable.clear();
@@ -108,17 +119,17 @@ impl<'a> Round<'a> {
         if listed {
             self.list(now).await?;
         }
-        let unknown = self.unknown(full);
-        if unknown.len() > most {
-            return Ok(None);
-        }
+        Ok(Begun { listed, unknown: self.unknown(full) })
+    }
+
+    async fn end(mut self, Begun { listed, unknown }: Begun) -> Result<Look, LookError> {
         self.ask(unknown).await?;
         self.resolve().await?;
         let mut seen = self.seen;
         seen.complete = true;
         seen.prune();
-        let changed = seen.differs_from(before);
-        Ok(Some(Look { seen, changed, listed }))
+        let changed = seen.differs_from(self.before);
+        Ok(Look { seen, changed, listed })
     }
 
     /// Asks the tags that tell whether anything is new. Says whether any of them moved.

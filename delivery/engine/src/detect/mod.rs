@@ -18,5 +18,5 @@ pub(crate) use choose::overlooked;
 pub use choose::{ShownTag, TagChoice, choose, shown, tag_choices};
 pub use listing::Listing;
 pub use look::{LookDepth, SAFETY_NET, look};
-pub(crate) use look::{described, glance};
+pub(crate) use look::{Round, described};
 pub use seen::{Look, PassedOver, Seen};
