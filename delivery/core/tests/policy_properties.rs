@@ -53,7 +53,7 @@ fn policy() -> impl Strategy<Value = Policy> {
 fn release() -> impl Strategy<Value = Release> {
     let tag = option::weighted(
         0.9,
-        "v?[0-1]\\.[0-1]\\.[0-1](-rc\\.[0-1])?|[0-9]|1e[0-2]|latest|nan|sha-[ab]{7}",
+        "v?0?[0-1]\\.[0-1]\\.[0-1](-rc\\.[0-1])?|v?0?[0-9]|1e[0-2]|latest|nan|sha-[ab]{7}",
     );
     (tag, 0_u8..6, option::of(0_i64..4)).prop_map(|(tag, digest, minute)| Release {
         repository: "ghcr.io/team/api".parse().unwrap(),

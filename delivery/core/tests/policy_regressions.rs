@@ -5,7 +5,10 @@
 use mercurious_core::{
     decide::Comparison,
     image::{Release, Tag},
-    policy::{NothingMatches, Order, Policy, PolicyError, PolicyWarning, Selection, newest},
+    policy::{
+        NothingMatches, Order, Policy, PolicyError, PolicyWarning, Range, Selection, TagFilter,
+        newest,
+    },
     resources::{ImagePolicy, SortOrder},
 };
 use serde_json::{Value, json};
@@ -212,7 +215,7 @@ fn r08_the_same_tag_with_another_digest_is_a_change() {
         policy(Order::Numerical(asc)).compare(&numbered(1), &numbered(2)),
         Comparison::Newer
     );
-    let range = mercurious_core::policy::Range::parse("1.x").unwrap();
+    let range = Range::parse("1.x").unwrap();
     let versioned = |digest, time| release(Some("1.2.3"), digest, time);
     let semver = policy(Order::Semver(range));
     assert_eq!(semver.compare(&versioned(1, None), &versioned(2, None)), Comparison::Newer);
@@ -380,4 +383,33 @@ fn a_template_that_says_nothing_is_warned_about() {
     assert_eq!(warned("^build-([0-9]+)$", "$1x"), ["UnknownGroup", "ConstantKey"]);
     assert_eq!(warned("^build-([0-9]+)$", "1"), ["ConstantKey"]);
     assert_eq!(warned("^sha-([a-f0-9]+)$", "$1"), ["NeverNumbers"]);
+}
+
+#[test]
+fn of_tags_that_rank_the_same_one_is_chosen_and_is_newer_than_the_others() {
+    let semver = Order::Semver(Range::parse("*").unwrap());
+    let number = Order::Numerical(SortOrder::Asc);
+    let cases: [(&Order, &str, &str, &[&str], &str); 6] = [
+        (&semver, "^v?(.*)$", "$1", &["v1.0.0", "1.0.0"], "1.0.0"),
+        // The key decides between equal versions, and then the tag that stands for it.
+        (&semver, "^v?(.*)$", "$1", &["1.0.0", "v01.0.0", "v1.0.0"], "1.0.0"),
+        (&semver, "", "", &["v1.0.0", "1.0.0"], "v1.0.0"),
+        (&number, "^v?([0-9]+)$", "$1", &["v7", "7", "07"], "07"),
+        (&number, "^([0-9]+)-.*$", "$1", &["7-b", "7-a"], "7-a"),
+        (&number, "", "", &["7", "007"], "007"),
+    ];
+    for (order, pattern, extract, listed, expected) in cases {
+        let policy = Policy::new(order.clone(), Some(TagFilter::new(pattern, extract).unwrap()));
+        let (forth, mut back) = (tags(listed), tags(listed));
+        back.reverse();
+        for listed in [&forth, &back] {
+            assert_eq!(policy.select(listed).unwrap().chosen().unwrap(), expected, "{listed:?}");
+        }
+        let chosen = release(Some(expected), 0, None);
+        for other in listed.iter().filter(|tag| **tag != expected) {
+            let other = release(Some(other), 1, None);
+            assert_eq!(policy.compare(&chosen, &other), Comparison::Newer, "{other:?}");
+            assert_eq!(policy.compare(&other, &chosen), Comparison::Older, "{other:?}");
+        }
+    }
 }

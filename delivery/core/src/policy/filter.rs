@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
-
 use super::{
     Pattern, PatternError,
     template::{Piece, Template, TemplateError},
 };
+
 /// Which tags take part, and by which key each is ordered.
 #[derive(Clone, Debug)]
 pub struct TagFilter {
@@ -54,21 +53,6 @@ impl TagFilter {
         }
     }
 
-    /// The tags that take part, by key.
-    ///
-    /// Of several tags with one key the bytewise smallest stays: Flux keeps the last that it sees, and it lists
-    /// tags from the largest to the smallest.
-    pub fn keys<'t>(&self, tags: impl IntoIterator<Item = &'t str>) -> BTreeMap<String, &'t str> {
-        let mut keys = BTreeMap::new();
-        for tag in tags {
-            if let Some(key) = self.key(tag) {
-                let kept = keys.entry(key).or_insert(tag);
-                *kept = tag.min(*kept);
-            }
-        }
-        keys
-    }
-
     /// The pieces of the template.
     pub(super) fn pieces(&self) -> Option<&[Piece]> {
         self.template.as_ref().map(Template::pieces)
@@ -82,16 +66,3 @@ impl PartialEq for TagFilter {
 }
 
 impl Eq for TagFilter {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_tags_with_one_key_the_smallest_stays_whatever_their_order() {
-        let filter = TagFilter::new("^(v?)([0-9]+)-.*$", "$2").unwrap();
-        let expected = BTreeMap::from([("1".to_owned(), "1-a"), ("2".to_owned(), "v2-a")]);
-        assert_eq!(filter.keys(["v1-x", "1-b", "1-a", "v2-a", "x"]), expected);
-        assert_eq!(filter.keys(["x", "v2-a", "1-a", "1-b", "v1-x"]), expected);
-    }
-}

@@ -103,10 +103,10 @@ impl Policy {
             return by_time;
         }
         let key = |release: &Release| self.key(release.tag.as_ref()?.as_str());
-        let by_key = key(candidate)
-            .zip(key(other))
-            .and_then(|(candidate, other)| self.order.compare(&candidate, &other));
-        match by_key {
+        let Some((own, others)) = key(candidate).zip(key(other)) else {
+            return Comparison::Unknown;
+        };
+        match self.order.compare(&own, &others) {
             None => Comparison::Unknown,
             Some(Ordering::Greater) => Comparison::Newer,
             Some(Ordering::Less) => Comparison::Older,
@@ -114,12 +114,12 @@ impl Policy {
             Some(Ordering::Equal) if candidate.tag == other.tag => Comparison::Newer,
             // As `select` chooses between equals.
             Some(Ordering::Equal) => {
-                let larger_wins = matches!(self.order, Order::Semver(_));
-                if (candidate.tag > other.tag) == larger_wins {
-                    Comparison::Newer
-                } else {
-                    Comparison::Older
-                }
+                let is_taken = match self.order {
+                    _ if own == others => candidate.tag < other.tag,
+                    Order::Semver(_) => own > others,
+                    _ => own < others,
+                };
+                if is_taken { Comparison::Newer } else { Comparison::Older }
             }
         }
     }

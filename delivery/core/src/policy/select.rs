@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -49,8 +49,9 @@ struct Entry<'t> {
 impl Policy {
     /// Chooses among the tags of a registry; the answer does not depend on the order in which they are given.
     ///
-    /// Tags are looked at from the bytewise largest to the smallest, as Flux lists them. Of several with one key the
-    /// smallest stands for all; of equal versions the largest tag is chosen, of equal numbers the smallest.
+    /// Of several tags with one key the bytewise smallest stands for all; of equal versions the one with the largest
+    /// key is chosen, of equal numbers the one with the smallest: so does Flux, which lists tags from the largest to
+    /// the smallest, wherever its answer is the same each time.
     pub fn select(&self, tags: &[String]) -> Result<Selection, SelectError> {
         self.select_among(tags, &self.entries(tags))
     }
@@ -92,17 +93,15 @@ impl Policy {
         })
     }
 
-    /// The tags that take part with their keys, each key once, from the largest tag to the smallest.
+    /// The tags that take part with their keys, each key once, from the largest key to the smallest.
     fn entries<'t>(&self, tags: &'t [String]) -> Vec<Entry<'t>> {
-        let tags: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
-        let mut seen = BTreeSet::new();
-        let mut entries: Vec<Entry<'t>> = tags
-            .into_iter()
-            .filter_map(|tag| Some(Entry { tag, key: self.key(tag)? }))
-            .filter(|entry| seen.insert(entry.key.clone()))
-            .collect();
-        entries.reverse();
-        entries
+        let keyed = tags.iter().filter_map(|tag| Some((self.key(tag)?, tag.as_str())));
+        let mut entries = BTreeMap::new();
+        for (key, tag) in keyed {
+            let kept = entries.entry(key).or_insert(tag);
+            *kept = tag.min(*kept);
+        }
+        entries.into_iter().rev().map(|(key, tag)| Entry { tag, key }).collect()
     }
 
     fn why_left_out(&self, tag: &str) -> String {
