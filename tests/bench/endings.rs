@@ -45,7 +45,8 @@ pub(crate) async fn measure(program: &Program) -> anyhow::Result<Section> {
     let held = bad.iter().filter(|digest| status.holds.iter().any(|hold| hold.digest == **digest));
     let (held, all) = (held.count(), bad.len());
     anyhow::ensure!(
-        status.running.is_some_and(|running| running.digest == good) && status.rollout.is_none(),
+        status.running.as_ref().is_some_and(|running| running.digest == good)
+            && status.rollout.is_none(),
         "a bad release is tried again"
     );
     rows.push((

@@ -69,7 +69,8 @@ async fn rollout(home: &Home, digest: &Digest, sent: Instant) -> anyhow::Result<
     loop {
         let view = client.show(Home::NAME).await?;
         let status = view.object.status.unwrap_or_default();
-        let at_work = status.rollout.is_some_and(|rollout| rollout.release.digest == *digest);
+        let at_work =
+            status.rollout.as_ref().is_some_and(|rollout| rollout.release.digest == *digest);
         let over = status.history.iter().any(|attempt| attempt.release.digest == *digest);
         if at_work || over {
             return Ok(sent.elapsed());

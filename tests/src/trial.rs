@@ -251,7 +251,7 @@ impl Trial {
             self.good = digest.clone();
             self.version.clone_from(&image.version);
         }
-        let running = status.running.map(|running| running.digest);
+        let running = status.running.as_ref().map(|running| running.digest.clone());
         ensure!(running.as_ref() == Some(&self.good), "{running:?} runs, not {}", self.good);
         let holds = status.holds.iter().filter(|hold| hold.digest == *digest).count();
         let wanted = usize::from(!matches!(kind, Kind::Good | Kind::OtherPlatform));

@@ -115,7 +115,7 @@ async fn an_image_that_comes_during_a_rollout_waits_for_its_end_and_then_goes_ou
         let later = trial.home.push_like(&next).await.unwrap();
         let proven = |view: &AutoDeployView| ran(view, &later, Phase::Succeeded) && at_rest(view);
         let view = trial.home.until(&next.version, proven).await.unwrap();
-        let history = view.object.status.unwrap().history;
+        let history = view.object.status.unwrap().history.clone();
         let ends: Vec<_> =
             history[..2].iter().map(|it| (&it.release.digest, it.phase, it.id.0)).collect();
         let end = if kind == Kind::Good { Phase::Succeeded } else { Phase::RolledBack };

@@ -128,7 +128,7 @@ async fn what_a_person_asked_is_obeyed_once_though_the_engine_is_killed_just_the
     for (verb, release, kind, (runs, version)) in asked {
         let view = trial.kill_at_request(verb, release).await.unwrap();
         let status = view.object.status.unwrap();
-        assert_eq!(status.running.unwrap().digest, *runs, "{verb:?}");
+        assert_eq!(status.running.as_ref().unwrap().digest, *runs, "{verb:?}");
         let mine: Vec<_> = status.history.iter().filter(|attempt| attempt.kind == kind).collect();
         let by_ada: Vec<_> = mine.iter().filter(|attempt| attempt.by.0 == "ada").collect();
         assert_eq!(by_ada.len(), 1, "{verb:?}: {:#?}", status.history);
@@ -137,7 +137,7 @@ async fn what_a_person_asked_is_obeyed_once_though_the_engine_is_killed_just_the
         trial.looks_right().await.unwrap();
     }
     let view = trial.kill_at_request(Verb::Hold, Some(&first)).await.unwrap();
-    let holds = view.object.status.unwrap().holds;
+    let holds = view.object.status.unwrap().holds.clone();
     assert_eq!(holds.iter().filter(|hold| hold.digest == first).count(), 1, "{holds:?}");
     trial.start_in_silence().await.unwrap();
 }

@@ -61,7 +61,7 @@ async fn r22_everything_is_restarted_one_after_the_other() {
         .iter()
         .skip_while(|entry| !entry.message.contains("restarts"))
         .filter(|entry| [Reason::Obeyed, Reason::Succeeded].contains(&entry.reason))
-        .map(|entry| (entry.auto_deploy.name.as_str(), entry.reason))
+        .map(|entry| (&*entry.auto_deploy.name, entry.reason))
         .collect();
     let order = [
         ("example", Reason::Obeyed),

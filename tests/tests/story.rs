@@ -47,7 +47,7 @@ async fn a_crashing_release_is_taken_back_and_its_hold_outlives_a_kill() {
     let view = home.client().change(Home::NAME, Verb::Scan, &Change::default()).await.unwrap();
     let status = view.object.status.unwrap();
     assert!(status.holds.iter().any(|hold| hold.digest == bad), "{status:?}");
-    assert_eq!(status.running.unwrap().digest, good);
+    assert_eq!(status.running.as_ref().unwrap().digest, good);
     assert!(status.rollout.is_none());
 }
 

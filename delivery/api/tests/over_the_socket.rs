@@ -41,7 +41,7 @@ impl UnsteeredWorkloads for OneMore {
     }
 
     fn log_tail(&self, name: &ObjectName, _: usize) -> Option<LogTail> {
-        (name.name == "web").then(|| LogTail {
+        (&*name.name == "web").then(|| LogTail {
             lines: vec!["web listens".to_owned()],
             coming: tokio::sync::broadcast::channel(1).1,
         })
@@ -112,7 +112,7 @@ async fn what_runs_is_seen_steered_and_explained() {
         .await
         .unwrap();
     assert_eq!(held.decision.reason, Reason::Obeyed);
-    let hold = held.object.status.unwrap().holds.remove(0);
+    let hold = held.object.status.unwrap().holds[0].clone();
     assert_eq!((hold.reason.as_str(), hold.by.0.as_str()), ("looks odd", "ada"));
 
     assert!(client.change(NAME, Verb::Suspend, &by()).await.unwrap().suspended);

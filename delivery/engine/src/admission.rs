@@ -17,7 +17,7 @@ pub struct Admission {
 impl Admission {
     /// Whether policies of this namespace may choose from this repository.
     pub fn admits(&self, name: &ObjectName, object: &ImageRepository, namespace: &str) -> bool {
-        if name.namespace == namespace {
+        if *name.namespace == *namespace {
             return true;
         }
         let access = object.spec.access_from.as_ref();

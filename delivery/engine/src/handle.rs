@@ -13,10 +13,10 @@ use crate::{
     TagChoice, Wish, Wishes,
     detect::tag_choices,
     engine::Ports,
+    hints::Hint,
     ports::LogTail,
     seats::{AppSeat, RepositorySeat, Seats},
     verify::{Verification, verify},
-    watch::Hint,
 };
 
 /// What people may ask of a running engine. Clones share it.
@@ -43,11 +43,8 @@ impl EngineHandle {
 
     /// Finds an auto-deploy by `namespace/name`, or by its name alone where that is unambiguous.
     pub fn find(&self, text: &str) -> Result<ObjectName, AskError> {
-        let fits = |name: &&ObjectName| match text.split_once('/') {
-            Some((namespace, rest)) => name.namespace == namespace && name.name == rest,
-            None => name.name == text,
-        };
-        let mut candidates: Vec<ObjectName> = self.names().iter().filter(fits).cloned().collect();
+        let mut candidates = self.names();
+        candidates.retain(|name| name.is_meant_by(text));
         match candidates.len() {
             0 => Err(AskError::NoAutoDeploy { name: text.to_owned(), known: self.names() }),
             1 => Ok(candidates.remove(0)),
@@ -162,7 +159,7 @@ impl EngineHandle {
         }
         let (done, answered) = oneshot::channel();
         let hint = Hint { tag: None, done: Some(done) };
-        repository.hints.send(hint).await.map_err(|_| AskError::Stopping)?;
+        repository.hints.give(hint);
         answered.await.map_err(|_| AskError::Stopping)?;
         let looked_at = repository.state.borrow().looked_at;
         let mut view = seat.view.clone();
@@ -185,7 +182,7 @@ impl EngineHandle {
         };
         let (done, answered) = oneshot::channel();
         let hint = Hint { tag: None, done: Some(done) };
-        seat.hints.send(hint).await.map_err(|_| AskError::Stopping)?;
+        seat.hints.give(hint);
         answered.await.map_err(|_| AskError::Stopping)
     }
 
@@ -194,8 +191,7 @@ impl EngineHandle {
         for seat in self.seats.repositories() {
             let repository = &seat.place.repository;
             if repository.path() == path && host.is_none_or(|host| repository.host() == host) {
-                // A full queue means that a full look is due anyway.
-                let _ = seat.hints.try_send(Hint { tag: tag.cloned(), done: None });
+                seat.hints.give(Hint { tag: tag.cloned(), done: None });
             }
         }
     }

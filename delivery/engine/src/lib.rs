@@ -22,6 +22,7 @@ mod detect;
 mod engine;
 mod events;
 mod handle;
+mod hints;
 mod reconcile;
 mod releases;
 mod rest;

@@ -125,10 +125,13 @@ pub struct ApplyError {
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The record of an auto-deploy.
-    async fn record(&self, name: &ObjectName) -> Result<Option<Record>, StoreError>;
+    async fn record(&self, name: &ObjectName) -> Result<Option<Arc<Record>>, StoreError>;
 
     /// The status as people saw it last, where the store keeps it: what did not change is not told again.
-    async fn status(&self, _name: &ObjectName) -> Result<Option<AutoDeployStatus>, StoreError> {
+    async fn status(
+        &self,
+        _name: &ObjectName,
+    ) -> Result<Option<Arc<AutoDeployStatus>>, StoreError> {
         Ok(None)
     }
 
@@ -144,7 +147,7 @@ pub trait Store: Send + Sync + 'static {
     async fn save_status(
         &self,
         _name: &ObjectName,
-        _status: &AutoDeployStatus,
+        _status: &Arc<AutoDeployStatus>,
     ) -> Result<(), StoreError> {
         Ok(())
     }
@@ -188,9 +191,9 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct Commit<'a> {
     /// What the engine remembers from here on.
-    pub record: &'a Record,
+    pub record: &'a Arc<Record>,
     /// What people see.
-    pub status: &'a AutoDeployStatus,
+    pub status: &'a Arc<AutoDeployStatus>,
     /// The line of the audit history.
     pub entry: &'a AuditEntry,
 }

@@ -56,11 +56,14 @@ pub(crate) struct Reconciler {
     pub(crate) stopping: CancellationToken,
 }
 
+/// A record with the status that was shown of it.
+type Found = (Arc<Record>, Option<Arc<AutoDeployStatus>>);
+
 /// What one reconciler keeps between two steps; all of it can be found again after a restart.
 struct Memory {
-    record: Record,
+    record: Arc<Record>,
     /// The status as it was shown last.
-    status: Option<AutoDeployStatus>,
+    status: Option<Arc<AutoDeployStatus>>,
     checks: Checks,
     /// Releases that run and are in no list (any more), so that they can be compared.
     resolved: BTreeMap<Digest, Option<Release>>,
@@ -176,7 +179,7 @@ impl Reconciler {
     }
 
     /// The record and the status, waiting for the store if it must; `None` when the engine stops.
-    async fn load(&self) -> Option<(Record, Option<AutoDeployStatus>)> {
+    async fn load(&self) -> Option<Found> {
         let mut said = false;
         loop {
             match self.found().await {
@@ -198,7 +201,7 @@ impl Reconciler {
     }
 
     /// The record as the last engine left it, with its audit history made whole.
-    async fn found(&self) -> Result<(Record, Option<AutoDeployStatus>), StoreError> {
+    async fn found(&self) -> Result<Found, StoreError> {
         let store = &self.ports.store;
         let record = store.record(self.name()).await?.unwrap_or_default();
         let history = store.audit(Some(self.name()), OVERDUE_WITHIN).await?;
@@ -266,19 +269,19 @@ impl Reconciler {
         let observed = Observed {
             workload,
             checks: memory.checks.answers(memory.record.rollout.as_ref().map(|rollout| rollout.id)),
-            record: memory.record.clone(),
+            record: Record::clone(&memory.record),
         };
         let decision = decide(&desired, &observed, now);
-        let moved = decision.record != memory.record || decision.effect.is_some();
+        let moved = decision.record != *memory.record || decision.effect.is_some();
 
         let status = auto_deploy_status(
             &decision.record,
             &decision,
             &desired.candidate,
-            memory.status.as_ref(),
+            memory.status.as_deref(),
             now,
         );
-        self.write(&decision, status, memory, now).await.map_err(text)?;
+        self.write(&decision, Arc::new(status), memory, now).await.map_err(text)?;
         let mut answered = Vec::new();
         for request in &desired.requests {
             if memory.record.handled.contains(&request.id) {
@@ -375,20 +378,21 @@ impl Reconciler {
     async fn write(
         &self,
         decision: &Decision,
-        status: AutoDeployStatus,
+        status: Arc<AutoDeployStatus>,
         memory: &mut Memory,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let differs = decision.record != memory.record;
+        let differs = decision.record != *memory.record;
         if !differs && !self.has_news(decision) {
             memory.status.get_or_insert(status);
             return Ok(());
         }
         if differs {
             let entry = audit_entry(self.name().clone(), decision, &memory.record, now);
-            let commit = Commit { record: &decision.record, status: &status, entry: &entry };
+            let record = Arc::new(decision.record.clone());
+            let commit = Commit { record: &record, status: &status, entry: &entry };
             self.ports.store.commit(self.name(), commit).await?;
-            memory.record = decision.record.clone();
+            memory.record = record;
         } else if memory.status.as_ref() != Some(&status) {
             self.ports.store.save_status(self.name(), &status).await?;
         }
@@ -398,11 +402,14 @@ impl Reconciler {
                 ready.reason == decision.reason.to_string() && ready.message == decision.message
             })
         };
-        if memory.announced.is_none() && memory.status.as_ref().is_some_and(announced) {
+        if memory.announced.is_none() && memory.status.as_deref().is_some_and(announced) {
             // Said in an earlier life.
             memory.announced = Some(announcement(decision));
         }
-        memory.status = Some(status);
+        // What is equal stays: others hold the same.
+        if memory.status.as_ref() != Some(&status) {
+            memory.status = Some(status);
+        }
         Ok(())
     }
 

@@ -7,13 +7,14 @@ use std::{
 
 use mercurious_core::{resources::ObjectName, rollout::RequestId};
 use mercurious_runtime::{CancellationToken, Tasks};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::{
     AutoDeployView, DecisionView, Place, RepositoryWish, Rest, Wish, Wishes,
     engine::{EngineError, Ports},
+    hints::{self, HintSender},
     reconcile::{Reconciler, Steering},
-    watch::{Hint, RepositoryState, Watcher},
+    watch::{RepositoryState, Watcher},
 };
 
 /// Who waits for which request to be handled.
@@ -37,8 +38,8 @@ pub(crate) struct RepositorySeat {
     pub(crate) place: Arc<Place>,
     pub(crate) suspended: bool,
     pub(crate) state: watch::Receiver<RepositoryState>,
-    pub(crate) hints: mpsc::Sender<Hint>,
-    wish: watch::Sender<RepositoryWish>,
+    pub(crate) hints: HintSender,
+    wish: watch::Sender<Arc<RepositoryWish>>,
     stop: CancellationToken,
 }
 
@@ -140,12 +141,11 @@ impl Seats {
         Ok(())
     }
 
-    fn watch(&self, wish: RepositoryWish, anew: bool) -> RepositorySeat {
+    fn watch(&self, wish: Arc<RepositoryWish>, anew: bool) -> RepositorySeat {
         let (state, receiver) = watch::channel(RepositoryState::default());
-        // A hint that finds the queue full adds nothing: a full look is due anyway.
-        let (hints, hint_receiver) = mpsc::channel(64);
+        let (hints, hint_receiver) = hints::queue();
         let stop = self.tasks.stopping().child_token();
-        let place = Arc::new(wish.place.clone());
+        let place = Arc::clone(&wish.place);
         let suspended = wish.suspended;
         let (wish, wish_receiver) = watch::channel(wish);
         let watcher = Watcher {
@@ -207,9 +207,9 @@ impl AppSeat {
 }
 
 impl RepositorySeat {
-    fn told(mut self, wish: RepositoryWish) -> Self {
+    fn told(mut self, wish: Arc<RepositoryWish>) -> Self {
         self.suspended = wish.suspended;
-        self.place = Arc::new(wish.place.clone());
+        self.place = Arc::clone(&wish.place);
         self.wish.send_if_modified(|before| {
             let differs = *before != wish;
             *before = wish;

@@ -2,17 +2,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use mercurious_core::{
-    image::Tag,
     policy::{Order, Policy},
     resources::ObjectName,
 };
 use mercurious_runtime::CancellationToken;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::{
     Event, EventKind, Listing, LookDepth, Place, RepositoryWish, SAFETY_NET, Seen,
     detect::{Round, described},
     engine::Ports,
+    hints::{Hint, HintReceiver},
     ports::LookError,
 };
 
@@ -31,24 +31,15 @@ pub struct RepositoryState {
     pub listing: Option<Arc<Listing>>,
 }
 
-/// Asks for a look now.
-#[derive(Debug)]
-pub(crate) struct Hint {
-    /// The tag that is said to have moved.
-    pub(crate) tag: Option<Tag>,
-    /// Told when the look that answers the hint has ended.
-    pub(crate) done: Option<oneshot::Sender<()>>,
-}
-
 /// Looks at one repository, again and again.
 pub(crate) struct Watcher {
     pub(crate) name: ObjectName,
-    pub(crate) wish: watch::Receiver<RepositoryWish>,
+    pub(crate) wish: watch::Receiver<Arc<RepositoryWish>>,
     /// What was seen before was of another place.
     pub(crate) anew: bool,
     pub(crate) ports: Ports,
     pub(crate) state: watch::Sender<RepositoryState>,
-    pub(crate) hints: mpsc::Receiver<Hint>,
+    pub(crate) hints: HintReceiver,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -89,10 +80,7 @@ impl Watcher {
                     }
                     Err(_) => return,
                 },
-                hint = self.hints.recv() => match hint {
-                    Some(hint) => self.gather(hint, &mut waiting),
-                    None => return,
-                },
+                hints = self.hints.take() => gather(hints, &mut waiting),
             };
         }
     }
@@ -115,23 +103,11 @@ impl Watcher {
         }
     }
 
-    /// Answers all hints that came together by one look: a push of many tags is many hints.
-    fn gather(&mut self, first: Hint, waiting: &mut Vec<oneshot::Sender<()>>) -> LookDepth {
-        let mut moved = BTreeSet::new();
-        let mut next = Some(first);
-        while let Some(hint) = next {
-            moved.extend(hint.tag);
-            waiting.extend(hint.done);
-            next = self.hints.try_recv().ok();
-        }
-        LookDepth::Full { moved }
-    }
-
     /// One look. Says whether it failed.
     #[tracing::instrument(name = "look", skip_all, fields(repository.name = %self.name))]
     async fn look(&self, wish: &RepositoryWish, depth: LookDepth) -> bool {
         let place = &wish.place;
-        let policies: Vec<Policy> = wish.policies.values().cloned().collect();
+        let policies: Vec<Arc<Policy>> = wish.policies.values().cloned().collect();
         if policies.is_empty() && !place.shown {
             return false;
         }
@@ -169,7 +145,7 @@ impl Watcher {
                     }
                 });
                 let (seen, changed) = match &cut {
-                    Some(cut) if !policies.iter().any(reads_names) => {
+                    Some(cut) if !policies.iter().any(|policy| reads_names(policy)) => {
                         (Arc::clone(cut), cut.differs_from(&before))
                     }
                     _ => (Arc::new(found.seen), found.changed),
@@ -220,6 +196,16 @@ impl Watcher {
         let object = self.name.clone();
         self.ports.notifier.notify(&Event { at: self.ports.clock.now(), object, kind });
     }
+}
+
+/// Answers all hints that came together by one look: a push of many tags is many hints.
+fn gather(hints: Vec<Hint>, waiting: &mut Vec<oneshot::Sender<()>>) -> LookDepth {
+    let mut moved = BTreeSet::new();
+    for hint in hints {
+        moved.extend(hint.tag);
+        waiting.extend(hint.done);
+    }
+    LookDepth::Full { moved }
 }
 
 /// An answer within the time that one look may take.

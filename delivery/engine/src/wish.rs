@@ -1,6 +1,7 @@
 use std::{
     borrow::Borrow,
     collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
     time::Duration,
 };
 
@@ -48,13 +49,13 @@ impl Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryWish {
     /// Where.
-    pub place: Place,
+    pub place: Arc<Place>,
     /// How often.
     pub interval: Duration,
     /// Not at all, for now.
     pub suspended: bool,
     /// Who chooses from it, by the ImagePolicy's name.
-    pub policies: BTreeMap<ObjectName, Policy>,
+    pub policies: BTreeMap<ObjectName, Arc<Policy>>,
 }
 
 /// A workload that an auto-deploy steers.
@@ -84,7 +85,7 @@ pub struct Wish {
     /// The ImagePolicy's name.
     pub policy_name: ObjectName,
     /// Which image is the newest.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// What is odd about the policy, for people.
     pub warnings: Vec<PolicyWarning>,
 }
@@ -95,7 +96,7 @@ pub struct Wishes {
     /// By the auto-deploy's name.
     pub auto_deploys: BTreeMap<ObjectName, Wish>,
     /// By the ImageRepository's name.
-    pub repositories: BTreeMap<ObjectName, RepositoryWish>,
+    pub repositories: BTreeMap<ObjectName, Arc<RepositoryWish>>,
 }
 
 /// Why a wish cannot be understood.
@@ -211,9 +212,14 @@ impl Wishes {
 
     /// Takes up a policy that no auto-deploy refers to, so that its repository is looked at for it as well. `false`
     /// where that is not understood.
-    pub fn show(&mut self, name: &ObjectName, repository: &ObjectName, policy: Policy) -> bool {
+    pub fn show(
+        &mut self,
+        name: &ObjectName,
+        repository: &ObjectName,
+        policy: Arc<Policy>,
+    ) -> bool {
         let Some(wish) = self.repositories.get_mut(repository) else { return false };
-        wish.policies.insert(name.clone(), policy);
+        Arc::make_mut(wish).policies.insert(name.clone(), policy);
         true
     }
 
@@ -226,8 +232,7 @@ impl Wishes {
         admission: &Admission,
     ) -> Result<Wish, WishError> {
         let spec = &auto_deploy.spec;
-        let policy_name =
-            refer(spec.policy_ref.namespace.as_deref(), &spec.policy_ref.name, &name.namespace);
+        let policy_name = spec.policy_ref.seen_from(name);
         let Some(policy_object) = policies.get(&policy_name).map(Borrow::borrow) else {
             return Err(WishError::NoPolicy { auto_deploy: name.clone(), policy: policy_name });
         };
@@ -252,16 +257,19 @@ impl Wishes {
                 place.insert(repository_wish(&repository_name, repository_object)?)
             }
         };
-        repository.policies.insert(policy_name.clone(), policy.clone());
+        let policy = Arc::new(policy);
+        Arc::make_mut(repository).policies.insert(policy_name.clone(), Arc::clone(&policy));
         let mut auto_deploy = auto_deploy.clone();
         // A policy that chooses nothing for now moves nothing.
-        auto_deploy.spec.suspend |= policy_object.spec.suspend;
+        if policy_object.spec.suspend {
+            Arc::make_mut(&mut auto_deploy.spec).suspend = true;
+        }
         Ok(Wish {
             auto_deploy,
             target: Target {
                 auto_deploy: name.clone(),
                 kind: spec.target.kind.clone(),
-                workload: ObjectName::new(&name.namespace, &spec.target.name),
+                workload: name.beside(&spec.target.name),
                 container: spec.container.clone(),
                 repository: repository.place.repository.clone(),
             },
@@ -276,7 +284,7 @@ impl Wishes {
 fn repository_wish(
     name: &ObjectName,
     object: &ImageRepository,
-) -> Result<RepositoryWish, WishError> {
+) -> Result<Arc<RepositoryWish>, WishError> {
     let spec = &object.spec;
     let unsupported =
         |field, instead| Err(WishError::Unsupported { repository: name.clone(), field, instead });
@@ -291,36 +299,29 @@ fn repository_wish(
         .parse()
         .map_err(|source| WishError::Repository { name: name.clone(), source })?;
     let secret = |reference: &Option<mercurious_core::resources::NameRef>| {
-        reference.as_ref().map(|reference| ObjectName::new(&name.namespace, &reference.name))
+        reference.as_ref().map(|reference| name.beside(&reference.name))
     };
-    Ok(RepositoryWish {
-        place: Place {
-            name: name.clone(),
-            repository,
-            secret: secret(&spec.secret_ref),
-            service_account: spec
-                .service_account_name
-                .as_ref()
-                .map(|account| ObjectName::new(&name.namespace, account)),
-            certificate_secret: secret(&spec.cert_secret_ref),
-            proxy_secret: secret(&spec.proxy_secret_ref),
-            insecure: spec.insecure,
-            exclusions: spec.exclusion_list.clone(),
-            timeout: spec.timeout.unwrap_or(spec.interval).0.max(Duration::from_secs(1)),
-            shown: false,
-        },
+    let place = Place {
+        name: name.clone(),
+        repository,
+        secret: secret(&spec.secret_ref),
+        service_account: spec.service_account_name.as_ref().map(|account| name.beside(account)),
+        certificate_secret: secret(&spec.cert_secret_ref),
+        proxy_secret: secret(&spec.proxy_secret_ref),
+        insecure: spec.insecure,
+        exclusions: spec.exclusion_list.clone(),
+        timeout: spec.timeout.unwrap_or(spec.interval).0.max(Duration::from_secs(1)),
+        shown: false,
+    };
+    Ok(Arc::new(RepositoryWish {
+        place: Arc::new(place),
         interval: spec.interval.0.max(Duration::from_secs(1)),
         suspended: spec.suspend,
         policies: BTreeMap::new(),
-    })
+    }))
 }
 
 /// The repository that a policy chooses from.
 pub fn chosen_from(name: &ObjectName, policy: &ImagePolicy) -> ObjectName {
-    let reference = &policy.spec.image_repository_ref;
-    refer(reference.namespace.as_deref(), &reference.name, &name.namespace)
-}
-
-fn refer(namespace: Option<&str>, name: &str, own: &str) -> ObjectName {
-    ObjectName::new(namespace.unwrap_or(own), name)
+    policy.spec.image_repository_ref.seen_from(name)
 }

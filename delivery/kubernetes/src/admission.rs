@@ -45,7 +45,7 @@ pub(crate) fn strangers(objects: &Objects) -> BTreeSet<String> {
         let repository = chosen_from(name, policy);
         let object = objects.repositories.get(&repository)?;
         let asks = Admission::needs_labels(object.repository.spec.access_from.as_ref());
-        (repository.namespace != name.namespace && asks).then(|| name.namespace.clone())
+        (repository.namespace != name.namespace && asks).then(|| name.namespace.to_string())
     });
     policies.collect()
 }

@@ -29,7 +29,7 @@ pub(crate) struct CloseWatches {
     tasks: Tasks,
     changes: broadcast::Sender<ObjectName>,
     /// By namespace and name. A namespace that is in it has a watch.
-    close: Arc<Mutex<BTreeMap<String, BTreeMap<String, Close>>>>,
+    close: Arc<Mutex<BTreeMap<Arc<str>, BTreeMap<Arc<str>, Close>>>>,
 }
 
 struct Close {
@@ -113,11 +113,11 @@ impl CloseWatches {
         until
     }
 
-    fn concerned(&self, namespace: &str, told: &Told) -> BTreeSet<String> {
+    fn concerned(&self, namespace: &str, told: &Told) -> BTreeSet<Arc<str>> {
         let close = self.close.lock().unwrap_or_else(PoisonError::into_inner);
-        let concerns = |(name, looked_at): &(&String, &Close)| match told {
+        let concerns = |(name, looked_at): &(&Arc<str>, &Close)| match told {
             Told::Pod(labels) => looked_at.selector.matches(labels),
-            Told::Deployment(changed) => *name == changed,
+            Told::Deployment(changed) => ***name == **changed,
             Told::Listed => true,
         };
         let own = close.get(namespace).into_iter().flatten();

@@ -144,7 +144,7 @@ impl Desk {
         let places: BTreeMap<ObjectName, Arc<Place>> = wishes
             .repositories
             .iter()
-            .map(|(name, wish)| (name.clone(), Arc::new(wish.place.clone())))
+            .map(|(name, wish)| (name.clone(), Arc::clone(&wish.place)))
             .collect();
         let wishes = wishes
             .auto_deploys
@@ -164,10 +164,7 @@ impl Desk {
 
     /// One, by `namespace/name`, or by its name alone where that is unambiguous.
     pub fn find(&self, text: &str) -> Result<(&ObjectName, &Shown), DeskError> {
-        let mut fitting = self.shown.iter().filter(|(name, _)| match text.split_once('/') {
-            Some((namespace, rest)) => name.namespace == namespace && name.name == rest,
-            None => name.name == text,
-        });
+        let mut fitting = self.shown.iter().filter(|(name, _)| name.is_meant_by(text));
         match (fitting.next(), fitting.next()) {
             (Some(only), None) => Ok(only),
             _ => Err(DeskError::NoSuchName {
@@ -414,7 +411,7 @@ impl Desk {
 
     async fn examine_workload(&self, wish: &Wish) -> Vec<Finding> {
         let workload = &wish.target.workload;
-        let namespace = workload.namespace.as_str();
+        let namespace = &*workload.namespace;
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
         let deployment = match bounded(api.get_opt(&workload.name)).await {
             Ok(Some(deployment)) => deployment,

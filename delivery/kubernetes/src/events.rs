@@ -41,8 +41,8 @@ impl EventRecorder {
         let object = ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
             kind: Some("AutoDeploy".to_owned()),
-            name: Some(name.name.clone()),
-            namespace: Some(name.namespace.clone()),
+            name: Some(name.name.to_string()),
+            namespace: Some(name.namespace.to_string()),
             uid: Some(identity.uid),
             ..ObjectReference::default()
         };
@@ -52,8 +52,8 @@ impl EventRecorder {
         let object = ObjectReference {
             api_version: Some("apps/v1".to_owned()),
             kind: Some("Deployment".to_owned()),
-            name: Some(workload.name),
-            namespace: Some(workload.namespace),
+            name: Some(workload.name.to_string()),
+            namespace: Some(workload.namespace.to_string()),
             uid: Some(facts.uid.clone()),
             ..ObjectReference::default()
         };

@@ -181,8 +181,8 @@ impl Lease {
                 spec.lease_transitions = Some(0);
                 let lease = LeaseObject {
                     metadata: ObjectMeta {
-                        name: Some(settings.name.name.clone()),
-                        namespace: Some(settings.name.namespace.clone()),
+                        name: Some(settings.name.name.to_string()),
+                        namespace: Some(settings.name.namespace.to_string()),
                         ..ObjectMeta::default()
                     },
                     spec: Some(spec),

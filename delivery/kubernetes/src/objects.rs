@@ -11,6 +11,7 @@ use mercurious_core::{
     decide::Request,
     resources::{AutoDeploy, ImagePolicy, ImageRepository, Metadata, ObjectName},
 };
+use mercurious_engine::chosen_from;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -73,9 +74,9 @@ pub struct Objects {
     /// ImageRepositories.
     pub(crate) repositories: BTreeMap<ObjectName, RepositoryObject>,
     /// ImageRepositories with their status, those that cannot be understood among them.
-    pub(crate) image_repositories: BTreeMap<ObjectName, RepositoryFound>,
+    pub(crate) image_repositories: BTreeMap<ObjectName, Arc<RepositoryFound>>,
     /// ImagePolicies likewise.
-    pub(crate) image_policies: BTreeMap<ObjectName, PolicyObject>,
+    pub(crate) image_policies: BTreeMap<ObjectName, Arc<PolicyObject>>,
     /// Objects that cannot be understood, and why.
     pub(crate) faults: BTreeMap<(&'static str, ObjectName), String>,
 }
@@ -213,24 +214,17 @@ impl Objects {
 
     /// Where the policies are that auto-deploys refer to.
     pub(crate) fn policy_namespaces(&self) -> BTreeSet<String> {
-        self.auto_deploys
+        let referred = self
+            .auto_deploys
             .iter()
-            .map(|(name, object)| {
-                let reference = &object.auto_deploy.spec.policy_ref;
-                reference.namespace.clone().unwrap_or_else(|| name.namespace.clone())
-            })
-            .collect()
+            .map(|(name, object)| object.auto_deploy.spec.policy_ref.seen_from(name));
+        referred.map(|policy| policy.namespace.to_string()).collect()
     }
 
     /// Where the repositories are that policies refer to.
     pub(crate) fn repository_namespaces(&self) -> BTreeSet<String> {
-        self.policies
-            .iter()
-            .map(|(name, policy)| {
-                let reference = &policy.spec.image_repository_ref;
-                reference.namespace.clone().unwrap_or_else(|| name.namespace.clone())
-            })
-            .collect()
+        let referred = self.policies.iter().map(|(name, policy)| chosen_from(name, policy));
+        referred.map(|repository| repository.namespace.to_string()).collect()
     }
 
     pub(crate) fn add_auto_deploy(&mut self, object: DynamicObject) {
@@ -257,7 +251,8 @@ impl Objects {
                 spec,
             })
         });
-        self.image_policies.insert(name.clone(), PolicyObject::read(object, policy.clone()));
+        let found = Arc::new(PolicyObject::read(object, policy.clone()));
+        self.image_policies.insert(name.clone(), found);
         match policy {
             Ok(policy) => {
                 self.faults.remove(&("ImagePolicy", name.clone()));
@@ -280,7 +275,7 @@ impl Objects {
                 spec,
             })
         });
-        let found = RepositoryFound::read(object, repository.clone());
+        let found = Arc::new(RepositoryFound::read(object, repository.clone()));
         let asked = found.asked.clone();
         self.image_repositories.insert(name.clone(), found);
         match repository {
@@ -313,8 +308,8 @@ impl AutoDeployObject {
             auto_deploy: AutoDeploy {
                 api_version: api_version(&object),
                 kind: "AutoDeploy".to_owned(),
-                metadata: metadata(&object),
-                spec,
+                metadata: Arc::new(metadata(&object)),
+                spec: Arc::new(spec),
                 status: None,
             },
             requests,

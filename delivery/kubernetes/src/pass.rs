@@ -12,7 +12,9 @@ use mercurious_core::{
     resources::{ImageRepository, ObjectName},
     rollout::{Attempt, RolloutId},
 };
-use mercurious_engine::{Admission, Engine, EngineHandle, Event, Ports, Rest, Wishes, chosen_from};
+use mercurious_engine::{
+    Admission, Engine, EngineHandle, Event, Ports, RepositoryWish, Rest, Wishes, chosen_from,
+};
 use mercurious_runtime::{Clock, Tasks};
 
 use crate::{
@@ -233,17 +235,21 @@ pub(crate) fn understand(
 /// Has everything looked at that the status of the image objects tells.
 fn show(wishes: &mut Wishes, objects: &Objects, admission: &Admission) {
     for repository in wishes.repositories.values_mut() {
-        repository.place.shown = true;
+        Arc::make_mut(&mut Arc::make_mut(repository).place).shown = true;
     }
     for (name, object) in &objects.policies {
         let repository = chosen_from(name, object);
         let Some(found) = objects.repositories.get(&repository) else { continue };
+        let known = |wish: &Arc<RepositoryWish>| wish.policies.contains_key(name);
+        if wishes.repositories.get(&repository).is_none_or(known) {
+            continue;
+        }
         if object.spec.suspend || !admission.admits(&repository, &found.repository, &name.namespace)
         {
             continue;
         }
         if let Ok((policy, _)) = Policy::from_resource(object) {
-            wishes.show(name, &repository, policy);
+            wishes.show(name, &repository, Arc::new(policy));
         }
     }
 }
@@ -277,10 +283,7 @@ impl Objects {
             .collect();
         let mut wanted = BTreeSet::new();
         for name in names {
-            let fitting = known.iter().filter(|own| match name.split_once('/') {
-                Some((namespace, rest)) => own.namespace == namespace && own.name == rest,
-                None => own.name == *name,
-            });
+            let fitting = known.iter().filter(|own| own.is_meant_by(name));
             let before = wanted.len();
             wanted.extend(fitting.cloned());
             if wanted.len() == before {

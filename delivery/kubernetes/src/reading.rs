@@ -140,7 +140,7 @@ impl Reading {
         if all {
             wanted.extend([(Kind::Policy, None), (Kind::Repository, None)]);
         }
-        let workloads = self.objects.auto_deploys.keys().map(|name| name.namespace.clone());
+        let workloads = self.objects.auto_deploys.keys().map(|name| name.namespace.to_string());
         wanted.extend(of(Kind::Deployment, workloads.collect()));
         for watch in wanted {
             if self.watches.contains_key(&watch) {
@@ -223,7 +223,7 @@ impl Reading {
                 let gone: Vec<ObjectName> = self
                     .names(watch.0)
                     .into_iter()
-                    .filter(|name| watch.1.as_ref().is_none_or(|own| *own == name.namespace))
+                    .filter(|name| watch.1.as_ref().is_none_or(|own| **own == *name.namespace))
                     .filter(|name| !named.contains(name))
                     .collect();
                 for name in gone {

@@ -145,7 +145,7 @@ impl StatusStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write(name, |stored| {
-            let shown = stored.shown.get_or_insert_default();
+            let shown = Arc::make_mut(stored.shown.get_or_insert_default());
             shown.conditions = faulty(&shown.conditions, fault, now);
         })
         .await
@@ -359,18 +359,18 @@ impl Kept {
 
 #[async_trait]
 impl Store for StatusStore {
-    async fn record(&self, name: &ObjectName) -> Result<Option<Record>, StoreError> {
+    async fn record(&self, name: &ObjectName) -> Result<Option<Arc<Record>>, StoreError> {
         Ok(self.stored(name)?.memory.record)
     }
 
-    async fn status(&self, name: &ObjectName) -> Result<Option<AutoDeployStatus>, StoreError> {
+    async fn status(&self, name: &ObjectName) -> Result<Option<Arc<AutoDeployStatus>>, StoreError> {
         Ok(self.stored(name)?.shown)
     }
 
     async fn commit(&self, name: &ObjectName, commit: Commit<'_>) -> Result<(), StoreError> {
         self.write(name, |stored| {
-            stored.shown = Some(commit.status.clone());
-            stored.memory.record = Some(commit.record.clone());
+            stored.shown = Some(Arc::clone(commit.status));
+            stored.memory.record = Some(Arc::clone(commit.record));
             stored.memory.remember(commit.entry);
         })
         .await
@@ -379,9 +379,9 @@ impl Store for StatusStore {
     async fn save_status(
         &self,
         name: &ObjectName,
-        status: &AutoDeployStatus,
+        status: &Arc<AutoDeployStatus>,
     ) -> Result<(), StoreError> {
-        self.write(name, |stored| stored.shown = Some(status.clone())).await
+        self.write(name, |stored| stored.shown = Some(Arc::clone(status))).await
     }
 
     fn room(&self) -> Option<usize> {
@@ -480,7 +480,7 @@ fn faulty(before: &[Condition], fault: &str, now: Timestamp) -> Vec<Condition> {
 }
 
 fn target(name: &ObjectName, object: &AutoDeployObject) -> ObjectName {
-    ObjectName::new(&name.namespace, &object.auto_deploy.spec.target.name)
+    name.beside(&object.auto_deploy.spec.target.name)
 }
 
 fn gone(name: &ObjectName) -> StoreError {

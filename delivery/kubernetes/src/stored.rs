@@ -12,7 +12,7 @@ const DECISIONS: usize = 20;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct StoredStatus {
     /// What people read. Nothing where it was never written, or cannot be read by this version.
-    pub(crate) shown: Option<AutoDeployStatus>,
+    pub(crate) shown: Option<Arc<AutoDeployStatus>>,
     /// What the engine remembers.
     pub(crate) memory: Memory,
     /// The generation of the spec that it is about.
@@ -25,7 +25,7 @@ pub(crate) struct StoredStatus {
 pub(crate) struct Memory {
     /// The record, less the history, which people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) record: Option<Record>,
+    pub(crate) record: Option<Arc<Record>>,
     /// What was seen of the repository, cut to what the next pass needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seen: Option<Arc<Seen>>,
@@ -71,7 +71,7 @@ impl StoredStatus {
         let mut memory: Memory = memory;
         if let Some(record) = &mut memory.record {
             if let Some(history) = shown.get("history") {
-                record.history = serde_json::from_value(history.clone())
+                Arc::make_mut(record).history = serde_json::from_value(history.clone())
                     .map_err(|error| damaged("history")(error.to_string()))?;
             }
         } else if shown.contains_key("rollout") {
@@ -92,7 +92,7 @@ impl StoredStatus {
         };
         let mut memory = self.memory.clone();
         if let Some(record) = &mut memory.record {
-            record.history.clear();
+            Arc::make_mut(record).history.clear();
         }
         status.insert("observedGeneration".to_owned(), self.generation.into());
         let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);

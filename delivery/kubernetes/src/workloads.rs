@@ -111,7 +111,7 @@ impl ClusterWorkloads {
         let gone: Vec<ObjectName> = {
             let kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let kept = kept.iter().flat_map(BTreeMap::keys);
-            kept.filter(|name| namespace.is_none_or(|own| own == name.namespace))
+            kept.filter(|name| namespace.is_none_or(|own| *own == *name.namespace))
                 .filter(|name| !named.contains(name))
                 .cloned()
                 .collect()

@@ -222,9 +222,9 @@ impl Home {
         };
         // The replicas of the last run are gone: a rollout that was at work is owed its whole time again.
         for name in &names {
-            if let Some(mut record) = store.record(name).await.map_err(HomeError::Store)? {
-                let before = record.clone();
-                record.home_started(ports.clock.now());
+            if let Some(before) = store.record(name).await.map_err(HomeError::Store)? {
+                let mut record = before.clone();
+                Arc::make_mut(&mut record).home_started(ports.clock.now());
                 if record != before {
                     store.save_record(name, &record).await.map_err(HomeError::Store)?;
                 }

@@ -133,7 +133,9 @@ impl Network {
         self.inner
             .services
             .iter()
-            .filter(|(name, served)| name.namespace == namespace && served.service.selects(labels))
+            .filter(|(name, served)| {
+                *name.namespace == *namespace && served.service.selects(labels)
+            })
             .flat_map(|(name, served)| {
                 served.service.ports.iter().map(|port| {
                     (self.inner.proxy.pool(pool_name(name, port.port)), port.target_port.clone())
@@ -146,7 +148,7 @@ impl Network {
     pub(crate) fn variables(&self, namespace: &str) -> BTreeMap<String, String> {
         let mut variables = BTreeMap::new();
         for (name, served) in
-            self.inner.services.iter().filter(|(name, _)| name.namespace == namespace)
+            self.inner.services.iter().filter(|(name, _)| *name.namespace == *namespace)
         {
             let stem = name.name.to_ascii_uppercase().replace(['-', '.'], "_");
             if let Some((_, first)) = served.ports.first() {

@@ -127,7 +127,7 @@ impl FileStore {
 
 #[async_trait]
 impl Store for FileStore {
-    async fn record(&self, name: &ObjectName) -> Result<Option<Record>, StoreError> {
+    async fn record(&self, name: &ObjectName) -> Result<Option<Arc<Record>>, StoreError> {
         let name = name.clone();
         self.on_thread(move |store| store.read("records", &name)).await
     }
@@ -315,7 +315,7 @@ mod tests {
             store.add_request(&name(), &request("a", 1)).await.unwrap();
         }
         let store = FileStore::open(place.path()).unwrap();
-        assert_eq!(store.record(&name()).await.unwrap(), Some(record));
+        assert_eq!(store.record(&name()).await.unwrap().as_deref(), Some(&record));
         assert_eq!(store.suspended(&name()).await.unwrap(), Some(true));
         let requests = store.requests(&name()).await.unwrap();
         assert_eq!(requests, [request("a", 1), request("b", 2)]);

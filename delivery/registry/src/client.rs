@@ -31,6 +31,9 @@ struct Shared {
     documents: Documents,
 }
 
+/// So many connections to a host wait to be used again: each takes tens of kilobytes.
+const IDLE_CONNECTIONS: usize = 4;
+
 /// What a [`RegistryClient`] is made of; the defaults suit public registries and a local one.
 #[derive(Clone, Debug)]
 pub struct RegistryClientBuilder {
@@ -228,7 +231,7 @@ impl RegistryClientBuilder {
             .connect_timeout(self.timeouts.connect)
             .read_timeout(self.timeouts.idle)
             .pool_idle_timeout(Duration::from_secs(90))
-            .pool_max_idle_per_host(self.limits.concurrency)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .tcp_keepalive(Duration::from_secs(30));
         let http = match self.proxy {
             Some(proxy) => http.proxy(proxy.into_reqwest().map_err(BuildError::Http)?),

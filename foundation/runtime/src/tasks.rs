@@ -1,5 +1,6 @@
-use std::{future::Future, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
+use futures::FutureExt as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A set of tasks that end together: a task that must not end and does, or panics, stops them all.
@@ -36,16 +37,15 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let inner = tokio::spawn(self.tracker.track_future(task));
         let stop = self.stop.clone();
-        tokio::spawn(self.tracker.track_future(async move {
-            if let Err(error) = inner.await
-                && error.is_panic()
-            {
+        // Of a task that panicked nothing is used any more. An `async` block around it would have room for it twice.
+        let task = AssertUnwindSafe(task).catch_unwind().map(move |ended| {
+            if ended.is_err() {
                 tracing::error!(task.name = name, "task panicked; stopping");
                 stop.cancel();
             }
-        }));
+        });
+        tokio::spawn(self.tracker.track_future(task));
     }
 
     /// Runs a task that must live as long as the set: its end, good or bad, stops the set.
@@ -62,15 +62,13 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let stop = self.stop.clone();
-        // A task that waits for another has room for it twice.
-        let task = Box::pin(task);
-        self.spawn(name, async move {
-            task.await;
+        let task = task.map(move |()| {
             if !until.is_cancelled() {
                 tracing::error!(task.name = name, "task ended unexpectedly; stopping");
                 stop.cancel();
             }
         });
+        self.spawn(name, task);
     }
 
     /// Stops the set and waits until every task has ended, at most `deadline`. Returns how many are left.

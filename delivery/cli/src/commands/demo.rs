@@ -156,7 +156,7 @@ impl Stage {
             .await?
             .object
             .status
-            .and_then(|status| status.running)
+            .and_then(|status| status.running.clone())
             .context("nothing runs")?;
         let asked = Instant::now();
         let ask = mercurious_core::decide::Ask::Rollback(None);
@@ -174,7 +174,7 @@ impl Stage {
         let status = view.object.status.clone().unwrap_or_default();
         let held = status.holds.iter().any(|hold| hold.digest == running.digest);
         self.expect(held, "what was rolled back is not held".to_owned());
-        let stays = status.running.is_some_and(|now| now.digest != running.digest);
+        let stays = status.running.as_ref().is_some_and(|now| now.digest != running.digest);
         self.expect(stays, "the rollback was undone".to_owned());
         let seconds = seen.map(|seen| seen.saturating_duration_since(asked));
         self.row("v5 → v2", "a person rolls back", "Succeeded, v5 held", seconds, &before);

@@ -9,7 +9,7 @@ use mercurious_core::{
 use mercurious_engine::{LookDepth, Place, Seen, look, ports::LookError, tag_choices};
 use mercurious_registry::{Keychain, RegistryClient};
 use mercurious_runtime::{Clock as _, SystemClock};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     cli::{Globals, ImagesArgs, Output},
@@ -39,10 +39,10 @@ impl Credentials for OwnLogins {
 pub(crate) async fn run(args: ImagesArgs, globals: &Globals) -> anyhow::Result<()> {
     let repository: Repository =
         args.repository.parse().map_err(|error| Failure::usage(format!("{error}")))?;
-    let policy = match policy::policy(&args.policy)? {
+    let policy = Arc::new(match policy::policy(&args.policy)? {
         Some(policy) => policy,
         None => Policy::new(Order::Newest, policy::filter(&args.policy)?),
-    };
+    });
     let mut builder = RegistryClient::builder();
     if args.insecure {
         builder = builder.plain_http(repository.host());

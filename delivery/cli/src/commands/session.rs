@@ -1,5 +1,7 @@
 //! The commands that talk to a running engine.
 
+use std::sync::Arc;
+
 use mercurious_api::{ApiClient, Change, Verb};
 use mercurious_core::resources::AutoDeployStatus;
 use mercurious_engine::AutoDeployView;
@@ -75,6 +77,6 @@ pub(super) fn name_of(view: &AutoDeployView) -> String {
     view.object.metadata.object_name().to_string()
 }
 
-pub(super) fn status_of(view: &AutoDeployView) -> AutoDeployStatus {
+pub(super) fn status_of(view: &AutoDeployView) -> Arc<AutoDeployStatus> {
     view.object.status.clone().unwrap_or_default()
 }

@@ -34,7 +34,7 @@ impl Session<'_> {
             if changed && !self.json() {
                 print(&format!("{name}: {message}\n"))?;
             }
-            let last = status_of(view).history.into_iter().next();
+            let last = status_of(view).history.first().cloned();
             let fell_back = changed && last.is_some_and(|last| last.phase != Phase::Succeeded);
             if fell_back || is_trouble(view) {
                 failed.push(format!("{name}: {message}"));
@@ -51,7 +51,7 @@ impl Session<'_> {
             say(format!("restarting {name}"));
             self.client.change(&name, Verb::Restart, &by()).await?;
             let view = self.client.settled(&name, timeout).await?;
-            let last = status_of(&view).history.into_iter().next();
+            let last = status_of(&view).history.first().cloned();
             if last.is_some_and(|attempt| attempt.phase != Phase::Succeeded) {
                 return Err(Failure::no(format!(
                     "{name}: {}; the rest was not restarted",
@@ -68,7 +68,7 @@ impl Session<'_> {
 /// taken back is trouble however long ago that was.
 fn is_trouble(view: &AutoDeployView) -> bool {
     let status = status_of(view);
-    let taken_back = status.candidate.is_some_and(|candidate| {
+    let taken_back = status.candidate.as_ref().is_some_and(|candidate| {
         status
             .holds
             .iter()

@@ -145,7 +145,7 @@ struct Beside(Unsteered);
 impl UnsteeredWorkloads for Beside {
     fn list(&self) -> Vec<UnsteeredWorkload> {
         let of = |(name, workload): (ObjectName, WorkloadView)| UnsteeredWorkload {
-            namespace: name.namespace,
+            namespace: name.namespace.to_string(),
             workload,
         };
         self.0.list().into_iter().map(of).collect()

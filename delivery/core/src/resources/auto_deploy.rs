@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{AutoDeployStatus, CheckSpec, ImageRepositoryRef, Metadata};
 use crate::duration::Span;
 
-/// The wish that a workload follow a policy (`mercurious.dev/v1alpha1`).
+/// The wish that a workload follow a policy (`mercurious.dev/v1alpha1`). Clones share what it is made of.
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -13,12 +15,12 @@ pub struct AutoDeploy {
     /// `AutoDeploy`
     pub kind: String,
     /// Name and namespace.
-    pub metadata: Metadata,
+    pub metadata: Arc<Metadata>,
     /// The wish.
-    pub spec: AutoDeploySpec,
+    pub spec: Arc<AutoDeploySpec>,
     /// What is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<AutoDeployStatus>,
+    pub status: Option<Arc<AutoDeployStatus>>,
 }
 
 /// The wish.

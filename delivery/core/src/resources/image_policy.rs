@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Metadata;
+use super::{Metadata, ObjectName};
 use crate::duration::Span;
 
 /// Which image of a repository is the newest (`image.toolkit.fluxcd.io`).
@@ -66,6 +66,16 @@ pub struct ImageRepositoryRef {
     /// The namespace; the referring object's own where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+}
+
+impl ImageRepositoryRef {
+    /// What is meant where `from` refers to it.
+    pub fn seen_from(&self, from: &ObjectName) -> ObjectName {
+        match &self.namespace {
+            Some(namespace) => ObjectName::new(namespace, &self.name),
+            None => from.beside(&self.name),
+        }
+    }
 }
 
 /// The order: one of the three of Flux, or none where an annotation names another.

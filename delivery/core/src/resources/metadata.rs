@@ -1,14 +1,14 @@
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// A namespace and a name: what identifies an object of one kind.
+/// A namespace and a name: what identifies an object of one kind. Clones share both.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {
     /// The namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// The name in it.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 /// Why a text is not an object's name.
@@ -22,8 +22,22 @@ pub struct ObjectNameError {
 
 impl ObjectName {
     /// A name in a namespace.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+    pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
+        Self { namespace: namespace.as_ref().into(), name: name.as_ref().into() }
+    }
+
+    /// Whether a person means this by `namespace/name`, or by the name alone.
+    pub fn is_meant_by(&self, text: &str) -> bool {
+        match text.split_once('/') {
+            Some((namespace, name)) => *self.namespace == *namespace && *self.name == *name,
+            None => *self.name == *text,
+        }
+    }
+
+    /// Another name in the same namespace.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        Self { namespace: Arc::clone(&self.namespace), name: name.into() }
     }
 }
 

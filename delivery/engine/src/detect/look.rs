@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -41,7 +42,7 @@ pub enum LookDepth {
 pub async fn look(
     source: &dyn ImageSource,
     place: &Place,
-    policies: &[Policy],
+    policies: &[Arc<Policy>],
     before: &Seen,
     depth: LookDepth,
     now: Timestamp,
@@ -50,15 +51,15 @@ pub async fn look(
 }
 
 /// What tells one set of policies from another.
-pub(crate) fn described(policies: &[Policy]) -> String {
-    policies.iter().map(Policy::describe).collect::<Vec<_>>().join("; ")
+pub(crate) fn described(policies: &[Arc<Policy>]) -> String {
+    policies.iter().map(|policy| policy.describe()).collect::<Vec<_>>().join("; ")
 }
 
 /// One look at a repository for these policies.
 pub(crate) struct Round<'a> {
     source: &'a dyn ImageSource,
     place: &'a Place,
-    policies: &'a [Policy],
+    policies: &'a [Arc<Policy>],
     before: &'a Seen,
     seen: Seen,
     /// Tags that must be asked again even though their digest is known.
@@ -76,7 +77,7 @@ impl<'a> Round<'a> {
     pub(crate) fn new(
         source: &'a dyn ImageSource,
         place: &'a Place,
-        policies: &'a [Policy],
+        policies: &'a [Arc<Policy>],
         before: &'a Seen,
     ) -> Self {
         let mut seen = before.clone();
@@ -182,13 +183,14 @@ impl<'a> Round<'a> {
         moved: bool,
         now: Timestamp,
     ) -> Result<bool, LookError> {
-        let by_name = |policy: &Policy| !matches!(policy.order, Order::Newest | Order::Digest(_));
+        let by_name =
+            |policy: &Arc<Policy>| !matches!(policy.order, Order::Newest | Order::Digest(_));
         let only_shown = self.policies.is_empty();
         if only_shown || self.policies.iter().any(by_name) {
             return Ok(true);
         }
         let shown = self.place.shown;
-        let follows_one = |policy: &Policy| matches!(policy.order, Order::Digest(_));
+        let follows_one = |policy: &Arc<Policy>| matches!(policy.order, Order::Digest(_));
         if !shown && self.policies.iter().all(follows_one) {
             return Ok(false);
         }

@@ -110,7 +110,7 @@ impl Seen {
     }
 }
 
-/// Tags that were asked and are older than what is remembered, as short marks: a thousand take 12 kB.
+/// Tags that were asked and are older than what is remembered, as short marks: a thousand take 6 kB.
 ///
 /// Two tags have the same mark once in 2^48: a new tag whose `latest` moved is found all the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ pub struct PassedOver {
     policies: String,
     /// In order.
     #[serde(with = "marks")]
-    tags: Vec<u64>,
+    tags: Vec<Mark>,
 }
 
 impl PassedOver {
@@ -140,7 +140,7 @@ impl PassedOver {
         if self.tags.is_empty() {
             return;
         }
-        let there: BTreeSet<u64> = tags.map(mark).collect();
+        let there: BTreeSet<Mark> = tags.map(mark).collect();
         self.tags.retain(|mark| there.contains(mark));
     }
 
@@ -158,28 +158,33 @@ impl PassedOver {
 }
 
 /// The first 48 bits of a tag's FNV-1a hash.
-fn mark(tag: &Tag) -> u64 {
+type Mark = [u8; 6];
+
+fn mark(tag: &Tag) -> Mark {
     let hash = tag.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    hash >> 16
+    let [first @ .., _, _] = hash.to_be_bytes();
+    first
 }
 
 /// Twelve hexadecimal digits a mark, in one string.
 mod marks {
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
+    use super::Mark;
+
     pub(super) fn serialize<S: Serializer>(
-        marks: &[u64],
+        marks: &[Mark],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let text: String = marks.iter().map(|mark| format!("{mark:012x}")).collect();
+        let text: String = marks.as_flattened().iter().map(|byte| format!("{byte:02x}")).collect();
         serializer.serialize_str(&text)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Vec<u64>, D::Error> {
+    ) -> Result<Vec<Mark>, D::Error> {
         let text = String::deserialize(deserializer)?;
         let mut marks = text
             .as_bytes()
@@ -188,9 +193,13 @@ mod marks {
                 std::str::from_utf8(digits)
                     .ok()
                     .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+                    .map(|bits| {
+                        let [_, _, mark @ ..] = bits.to_be_bytes();
+                        mark
+                    })
                     .ok_or_else(|| D::Error::custom("not a list of marks"))
             })
-            .collect::<Result<Vec<u64>, _>>()?;
+            .collect::<Result<Vec<Mark>, _>>()?;
         // They are looked for in order.
         marks.sort_unstable();
         Ok(marks)

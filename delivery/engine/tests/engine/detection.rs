@@ -1,6 +1,6 @@
 //! What a look costs and what it finds.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::world::{FakeRegistry, place, policy};
 use jiff::{Timestamp, ToSpan as _};
@@ -244,7 +244,8 @@ async fn what_is_cut_short_chooses_the_same_and_asks_no_tag_again() {
 
     // Another policy may choose among what this one passed over.
     let mut other = policy();
-    other.order = mercurious_core::policy::Order::Digest("sha-0000001".parse().unwrap());
+    Arc::make_mut(&mut other).order =
+        mercurious_core::policy::Order::Digest("sha-0000001".parse().unwrap());
     let both = [policy(), other];
     look(&registry, &place(), &both, &again.seen, LookDepth::Poll, later).await.unwrap();
     let (heads, _, _) = registry.spent();

@@ -1,6 +1,6 @@
 //! Wishes that come, change and go while the engine runs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::world::{World, app, wishes};
 use mercurious_core::{duration::Span, rollout::Phase};
@@ -49,8 +49,9 @@ async fn a_wish_that_changes_is_followed_without_a_new_beginning() {
 
     let mut changed = wishes();
     let wish = changed.auto_deploys.get_mut(&app()).unwrap();
-    wish.auto_deploy.spec.suspend = true;
-    wish.auto_deploy.spec.rollout.bake = Span::seconds(0);
+    let spec = Arc::make_mut(&mut wish.auto_deploy.spec);
+    spec.suspend = true;
+    spec.rollout.bake = Span::seconds(0);
     handle.update(changed).unwrap();
     let mut view = handle.follow(&app()).unwrap();
     let suspended = view.wait_for(|view| view.as_ref().is_some_and(|view| view.suspended));
@@ -84,7 +85,8 @@ async fn a_repository_that_moves_is_looked_at_anew() {
     world.registry.spent();
     let mut moved = wishes();
     for repository in moved.repositories.values_mut() {
-        repository.place.exclusions = vec!["^sha-0000001$".to_owned()];
+        Arc::make_mut(&mut Arc::make_mut(repository).place).exclusions =
+            vec!["^sha-0000001$".to_owned()];
     }
     handle.update(moved).unwrap();
     let mut view = handle.follow(&app()).unwrap();

@@ -25,7 +25,7 @@ use super::{
     object::{ImageObject, PolicyObject, RepositoryFound},
     policy::{Answer, DigestNeed},
     presence::{Flux, Presence},
-    world::{Choice, World},
+    world::{Choice, World, renew},
 };
 use crate::{
     FluxVersion, Permit,
@@ -193,7 +193,7 @@ impl Reflector {
             let written = self.write(Kind::Repository, name, &found, &next).await;
             let keep = |world: &mut World, object: &DynamicObject| {
                 if let Some(known) = world.repository(name) {
-                    known.found = known.found.again(object);
+                    known.found = Arc::new(known.found.again(object));
                 }
             };
             match self.keep(Kind::Repository, name, written, keep).await {
@@ -242,7 +242,7 @@ impl Reflector {
             let written = self.write(Kind::Policy, name, &found, &next).await;
             let keep = |world: &mut World, object: &DynamicObject| {
                 if let Some(known) = world.policy(name) {
-                    known.found = known.found.again(object);
+                    known.found = Arc::new(known.found.again(object));
                 }
             };
             match self.keep(Kind::Policy, name, written, keep).await {
@@ -449,8 +449,8 @@ impl Reflector {
         let object = ObjectReference {
             api_version: Some(resource.api_version),
             kind: Some(resource.kind),
-            name: Some(name.name.clone()),
-            namespace: Some(name.namespace.clone()),
+            name: Some(name.name.to_string()),
+            namespace: Some(name.namespace.to_string()),
             uid: Some(identity.uid.clone()),
             ..ObjectReference::default()
         };
@@ -485,18 +485,9 @@ impl Reflector {
     }
 
     /// Takes note of objects as a watch shows them. Says whether that is news.
-    pub(crate) fn hear_repository(&self, name: &ObjectName, found: &RepositoryFound) -> bool {
-        self.world(|world| match world.repository(name) {
-            Some(known)
-                if found.identity.resource_version == known.found.identity.resource_version =>
-            {
-                false
-            }
-            Some(known) if found.identity.is_not_before(&known.found.identity) => {
-                known.found = found.clone();
-                true
-            }
-            _ => false,
+    pub(crate) fn hear_repository(&self, name: &ObjectName, found: &Arc<RepositoryFound>) -> bool {
+        self.world(|world| {
+            world.repository(name).is_some_and(|known| renew(&mut known.found, found))
         })
     }
 
@@ -504,21 +495,12 @@ impl Reflector {
     pub(crate) fn hear_policy(
         &self,
         name: &ObjectName,
-        found: &PolicyObject,
+        found: &Arc<PolicyObject>,
     ) -> Option<ObjectName> {
-        self.world(|world| match world.policy(name) {
-            Some(known)
-                if found.identity.resource_version == known.found.identity.resource_version =>
-            {
-                None
-            }
-            Some(known) if found.identity.is_not_before(&known.found.identity) => {
-                known.found = found.clone();
-                let object = found.meaning.as_ref().ok()?;
-                Some(mercurious_engine::chosen_from(name, object))
-            }
-            _ => None,
-        })
+        let is_news =
+            self.world(|world| world.policy(name).map(|known| renew(&mut known.found, found)))?;
+        let object = found.meaning.as_ref().ok().filter(|_| is_news)?;
+        Some(mercurious_engine::chosen_from(name, object))
     }
 
     fn world<T>(&self, read: impl FnOnce(&mut World) -> T) -> T {

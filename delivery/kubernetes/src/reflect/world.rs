@@ -1,6 +1,9 @@
 //! What is known of the image objects. No IO.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mercurious_core::{
     policy::{Order, Policy, PolicyError},
@@ -26,15 +29,17 @@ pub(crate) struct World {
 }
 
 pub(super) struct Repository {
-    pub(super) found: RepositoryFound,
+    /// Shared with who read it.
+    pub(super) found: Arc<RepositoryFound>,
     /// Where it is looked at; nothing where that is not understood.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Arc<Place>>,
     /// The request that was obeyed last.
     pub(super) answered: Option<String>,
 }
 
 pub(super) struct PolicyEntry {
-    pub(super) found: PolicyObject,
+    /// Shared with who read it.
+    pub(super) found: Arc<PolicyObject>,
     /// When its digest was asked for last, and for which tag.
     pub(super) digest_asked: Option<(String, Instant)>,
 }
@@ -281,13 +286,16 @@ fn looked(object: &ImageRepository, known: &Repository, state: Option<&Repositor
     }
 }
 
-/// Takes what was read, unless what is known came later.
-fn renew<Meaning: Clone, Status: Clone>(
-    known: &mut super::ImageObject<Meaning, Status>,
-    found: &super::ImageObject<Meaning, Status>,
-) {
-    let is_same = known.identity.uid == found.identity.uid;
-    if !is_same || found.identity.is_not_before(&known.identity) {
-        *known = found.clone();
+/// Takes what was read, unless what is known came later. Says whether it is another state of the object.
+pub(super) fn renew<Meaning, Status>(
+    known: &mut Arc<super::ImageObject<Meaning, Status>>,
+    found: &Arc<super::ImageObject<Meaning, Status>>,
+) -> bool {
+    let (own, read) = (&known.identity, &found.identity);
+    if own.uid == read.uid && !read.is_not_before(own) {
+        return false;
     }
+    let is_news = own.resource_version != read.resource_version;
+    *known = Arc::clone(found);
+    is_news
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use mercurious_core::{decide::Reason, resources::AutoDeployStatus, rollout::Record};
 use mercurious_engine::{
@@ -13,7 +15,7 @@ const STATUS: &str = "/apis/mercurious.dev/v1alpha1/namespaces/app/autodeploys/w
 const OBJECT: &str = "/apis/mercurious.dev/v1alpha1/namespaces/app/autodeploys/web";
 
 async fn commit(store: &StatusStore, rollouts: u64) -> Result<(), StoreError> {
-    let record = Record { rollouts, ..Record::default() };
+    let record = Arc::new(Record { rollouts, ..Record::default() });
     let entry = AuditEntry {
         at: Timestamp::UNIX_EPOCH,
         auto_deploy: web(),
@@ -25,7 +27,7 @@ async fn commit(store: &StatusStore, rollouts: u64) -> Result<(), StoreError> {
         to: None,
         by: "engine".to_owned(),
     };
-    let status = AutoDeployStatus::default();
+    let status = Arc::<AutoDeployStatus>::default();
     store.commit(&web(), Commit { record: &record, status: &status, entry: &entry }).await
 }
 
@@ -104,7 +106,7 @@ async fn what_did_not_change_is_not_written() {
     });
     store.learn(&web(), &read(auto_deploy("7", Some(&status), &json!({}))));
     // The server answers nothing: a write would wait for ever.
-    store.save_status(&web(), &AutoDeployStatus::default()).await.unwrap();
+    store.save_status(&web(), &Arc::default()).await.unwrap();
     store.flush().await.unwrap();
 }
 

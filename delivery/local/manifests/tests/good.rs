@@ -165,7 +165,7 @@ fn directories_are_read_without_what_is_below_them() {
     )
     .expect("a file");
     let manifests = read_paths(&[directory.path().to_owned()]).expect("manifests");
-    let names: Vec<&str> = manifests.config_maps.keys().map(|it| it.name.as_str()).collect();
+    let names: Vec<&str> = manifests.config_maps.keys().map(|it| &*it.name).collect();
     assert_eq!(names, ["a", "b", "e"]);
 }
 

@@ -82,7 +82,7 @@ impl Template {
         }
         let facts = PodFacts {
             name: name.to_owned(),
-            namespace: namespace.clone(),
+            namespace: namespace.to_string(),
             ip: "127.0.0.1".to_owned(),
         };
         let mounts = Mounts::new(deployment, surroundings)?;

@@ -36,9 +36,8 @@ pub(super) fn examine(paths: &[PathBuf], examination: &mut Examination) {
 /// Objects that nothing looks at.
 fn unfollowed(manifests: &Manifests, examination: &mut Examination) {
     let deploys = || manifests.auto_deploys.values().map(|sourced| &sourced.value);
-    let targets: BTreeSet<ObjectName> = deploys()
-        .map(|it| ObjectName::new(it.metadata.object_name().namespace, &it.spec.target.name))
-        .collect();
+    let targets: BTreeSet<ObjectName> =
+        deploys().map(|it| it.metadata.object_name().beside(&it.spec.target.name)).collect();
     for (name, sourced) in &manifests.deployments {
         if !targets.contains(name) {
             let subject = format!("{}: Deployment {name}", sourced.origin);
@@ -46,13 +45,8 @@ fn unfollowed(manifests: &Manifests, examination: &mut Examination) {
             examination.warning(subject, "no AutoDeploy follows it: it stays as it is", remedy);
         }
     }
-    let policies: BTreeSet<ObjectName> = deploys()
-        .map(|it| {
-            let own = it.metadata.object_name().namespace;
-            let reference = &it.spec.policy_ref;
-            ObjectName::new(reference.namespace.clone().unwrap_or(own), &reference.name)
-        })
-        .collect();
+    let policies: BTreeSet<ObjectName> =
+        deploys().map(|it| it.spec.policy_ref.seen_from(&it.metadata.object_name())).collect();
     for (name, sourced) in &manifests.image_policies {
         if !policies.contains(name) {
             let subject = format!("{}: ImagePolicy {name}", sourced.origin);

@@ -255,7 +255,7 @@ impl Checker for FakeChecker {
 /// State in memory that survives the engine.
 #[derive(Default)]
 pub struct FakeStore {
-    pub records: Mutex<BTreeMap<ObjectName, Record>>,
+    pub records: Mutex<BTreeMap<ObjectName, Arc<Record>>>,
     pub writes: AtomicU64,
     seen: Mutex<BTreeMap<ObjectName, Seen>>,
     requests: Mutex<BTreeMap<ObjectName, Vec<Request>>>,
@@ -266,7 +266,7 @@ pub struct FakeStore {
 
 #[async_trait]
 impl Store for FakeStore {
-    async fn record(&self, name: &ObjectName) -> Result<Option<Record>, StoreError> {
+    async fn record(&self, name: &ObjectName) -> Result<Option<Arc<Record>>, StoreError> {
         Ok(self.records.lock().unwrap().get(name).cloned())
     }
 
@@ -406,7 +406,8 @@ impl World {
     }
 
     pub fn record(&self) -> Record {
-        self.store.records.lock().unwrap().get(&app()).cloned().unwrap_or_default()
+        let records = self.store.records.lock().unwrap();
+        records.get(&app()).map(|record| Record::clone(record)).unwrap_or_default()
     }
 }
 
@@ -461,10 +462,10 @@ pub fn wishes() -> Wishes {
 }
 
 /// The guide's policy, understood.
-pub fn policy() -> Policy {
+pub fn policy() -> Arc<Policy> {
     wishes().auto_deploys[&app()].policy.clone()
 }
 
-pub fn place() -> Place {
+pub fn place() -> Arc<Place> {
     wishes().repositories[&ObjectName::new("flux-system", "api-gateway")].place.clone()
 }

@@ -3,17 +3,11 @@ use std::{collections::BTreeMap, error::Error, fmt::Write as _};
 use mercurious_core::{
     image::Repository,
     policy::{Policy, PolicyError},
-    resources::{AutoDeploy, ImageRepositoryRef, ObjectName},
+    resources::{AutoDeploy, ObjectName},
 };
 
 use super::Check;
 use crate::Sourced;
-
-/// A referenced object's name, in its own namespace or the referring one's.
-fn referenced(reference: &ImageRepositoryRef, from: &ObjectName) -> ObjectName {
-    let namespace = reference.namespace.as_ref().unwrap_or(&from.namespace);
-    ObjectName::new(namespace, &reference.name)
-}
 
 impl Check<'_> {
     pub(super) fn auto_deploys(&mut self) {
@@ -25,7 +19,7 @@ impl Check<'_> {
                 let what = format!("Deployment {target} follows AutoDeploy {other} already");
                 self.fault(object, "spec.target.name", what, "a workload has one writer");
             }
-            let policy = referenced(&spec.policy_ref, name);
+            let policy = spec.policy_ref.seen_from(name);
             if !self.manifests.image_policies.contains_key(&policy) {
                 let otherwise = "add it to the manifests";
                 let hint = Self::elsewhere(&self.manifests.image_policies, &policy, otherwise);
@@ -85,13 +79,13 @@ impl Check<'_> {
 
     fn repository(&self, policy: &ObjectName) -> Option<Repository> {
         let policy_object = self.manifests.image_policies.get(policy)?;
-        let name = referenced(&policy_object.value.spec.image_repository_ref, policy);
+        let name = policy_object.value.spec.image_repository_ref.seen_from(policy);
         self.manifests.image_repositories.get(&name)?.value.spec.image.parse().ok()
     }
 
     pub(super) fn image_policies(&mut self) {
         for (name, object) in &self.manifests.image_policies {
-            let repository = referenced(&object.value.spec.image_repository_ref, name);
+            let repository = object.value.spec.image_repository_ref.seen_from(name);
             if !self.manifests.image_repositories.contains_key(&repository) {
                 let otherwise = "add it to the manifests";
                 let hint =

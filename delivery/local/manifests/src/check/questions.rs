@@ -44,7 +44,7 @@ impl Check<'_> {
         let mut parts = host.split('.');
         let (Some(name), Some(namespace)) = (parts.next(), parts.next()) else {
             let services = &self.manifests.services;
-            if let Some(meant) = services.keys().find(|service| service.name == host) {
+            if let Some(meant) = services.keys().find(|service| *service.name == *host) {
                 let what = format!("`{host}` is no host of this machine");
                 let hint = format!("a Service is http://{}.{}.svc/", meant.name, meant.namespace);
                 self.fault(object, field, what, &hint);
