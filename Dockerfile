@@ -8,9 +8,11 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .
+# Kernels of arm64 have pages of 4, 16 or 64 kB: the allocator must expect the largest.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --profile dist --locked --package mercurious --no-default-features \
+    if [ "$(uname -m)" = aarch64 ]; then export JEMALLOC_SYS_WITH_LG_PAGE=16; fi \
+    && cargo build --profile dist --locked --package mercurious --no-default-features --features lean \
     && install -D target/dist/mercurious /out/mercurious
 
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -106,7 +106,7 @@ impl Home {
         }
         for view in self.client().list().await? {
             let name = view.object.metadata.object_name();
-            for attempt in view.object.status.iter().flat_map(|status| &status.history) {
+            for attempt in view.object.status.iter().flat_map(|status| status.history.iter()) {
                 let known = known
                     .keys()
                     .any(|(whose, rollout, _)| **whose == name && *rollout == Some(attempt.id));
@@ -144,8 +144,8 @@ impl Home {
 
 /// Whether a rollout of this release ended so.
 pub fn ran(view: &AutoDeployView, digest: &Digest, phase: Phase) -> bool {
-    let history = view.object.status.iter().flat_map(|status| &status.history);
-    history.into_iter().any(|attempt| attempt.release.digest == *digest && attempt.phase == phase)
+    let mut history = view.object.status.iter().flat_map(|status| status.history.iter());
+    history.any(|attempt| attempt.release.digest == *digest && attempt.phase == phase)
 }
 
 /// Whether nothing is at work, the registry has been looked at, and all replicas serve.

@@ -26,7 +26,15 @@ const PROGRAMS: [Program; 3] = [
         binary: "bench-kubernetes",
         parts: &["pass", "patches", "taken-back", "controller"],
         // What steers is what the container image holds.
-        needs: &[&["--package", "mercurious", "--profile", "dist", "--no-default-features"]],
+        needs: &[&[
+            "--package",
+            "mercurious",
+            "--profile",
+            "dist",
+            "--no-default-features",
+            "--features",
+            "lean",
+        ]],
     },
     Program {
         package: "mercurious-backends",

@@ -49,7 +49,8 @@ fn main() -> anyhow::Result<()> {
             cargo(&["fmt", "--all", "--check"])?;
             cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
             // As it is in the image.
-            let image = ["clippy", "--package", "mercurious", "--no-default-features", "--locked"];
+            let image = ["clippy", "--package", "mercurious", "--no-default-features"];
+            let image = [&image[..], &["--features", "lean", "--locked"]].concat();
             cargo(&[&image[..], &["--", "-D", "warnings"]].concat())
         }
         Known::Generate(generate) => generate::run(&generate),

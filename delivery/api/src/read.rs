@@ -57,11 +57,11 @@ pub(crate) async fn explain(State(api): State<ApiServer>, path: Name) -> Answer<
 
 /// Rollouts that ended
 #[utoipa::path(get, path = "/api/v1/auto-deploys/{namespace}/{name}/history", params(NamePath), responses((status = 200, description = "Newest first", body = Vec<Attempt>)))]
-pub(crate) async fn history(State(api): State<ApiServer>, path: Name) -> Answer<Vec<Attempt>> {
+pub(crate) async fn history(State(api): State<ApiServer>, path: Name) -> Answer<Arc<Vec<Attempt>>> {
     let name = api.named(path)?;
     let view = api.handle.show(&name).await?;
     let status = view.object.status.as_ref();
-    Ok(Json(status.map(|status| status.history.clone()).unwrap_or_default()))
+    Ok(Json(status.map(|status| Arc::clone(&status.history)).unwrap_or_default()))
 }
 
 /// The checklist of a deployment, from evidence that is gathered now

@@ -92,7 +92,7 @@ async fn what_runs_is_seen_steered_and_explained() {
     let views = client.sync(&[], PATIENCE).await.unwrap();
     let status = views[0].object.status.clone().unwrap();
     assert_eq!(status.history[0].phase, Phase::Succeeded);
-    assert_eq!(client.history(NAME).await.unwrap(), status.history);
+    assert_eq!(client.history(NAME).await.unwrap(), *status.history);
     let chosen: Vec<_> = client
         .explain(NAME)
         .await

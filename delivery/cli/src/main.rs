@@ -17,6 +17,10 @@ use clap::Parser as _;
 use cli::{Cli, Command};
 use failure::report;
 
+#[cfg(feature = "lean")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     #[cfg(feature = "home")]
     if let Some(ended) = commands::up::be_a_part() {

@@ -100,7 +100,7 @@ mod tests {
             by: Actor::engine(),
             message: "went back".to_owned(),
         };
-        Record { history: vec![attempt], ..Record::default() }
+        Record { history: vec![attempt].into(), ..Record::default() }
     }
 
     #[test]

@@ -356,7 +356,8 @@ impl Reconciler {
         if let Some(release) = repository.seen.releases.get(&digest) {
             let tag =
                 repository.seen.tags.iter().find(|(_, known)| known.as_ref() == Some(&digest));
-            return Some(Release { tag: tag.map(|(tag, _)| tag.clone()), ..release.clone() });
+            let tag = tag.map(|(tag, _)| tag.clone());
+            return Some(Release { tag, ..Release::clone(release) });
         }
         if let Some(known) = memory.resolved.get(&digest) {
             return known.clone();

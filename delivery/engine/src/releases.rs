@@ -67,7 +67,7 @@ impl EngineHandle {
         };
         let listed = seen.tags.iter().filter_map(|(tag, digest)| {
             let release = seen.releases.get(digest.as_ref()?)?;
-            Some(Release { tag: Some(tag.clone()), ..release.clone() })
+            Some(Release { tag: Some(tag.clone()), ..Release::clone(release) })
         });
         let view = seat.view.borrow().clone();
         let history = view

@@ -89,7 +89,7 @@ impl Watcher {
     async fn remember(&self, wish: &RepositoryWish) {
         match self.ports.store.seen(&self.name).await {
             Ok(Some(seen)) => {
-                let own = |release: &mercurious_core::image::Release| {
+                let own = |release: &Arc<mercurious_core::image::Release>| {
                     release.repository == wish.place.repository
                 };
                 if seen.releases.values().all(own) {

@@ -97,6 +97,8 @@ pub struct Wishes {
     pub auto_deploys: BTreeMap<ObjectName, Wish>,
     /// By the ImageRepository's name.
     pub repositories: BTreeMap<ObjectName, Arc<RepositoryWish>>,
+    /// Policies in words, while they are being understood: equal ones are shared.
+    known: BTreeMap<String, Arc<Policy>>,
 }
 
 /// Why a wish cannot be understood.
@@ -207,6 +209,7 @@ impl Wishes {
                 }
             }
         }
+        wishes.known.clear();
         (wishes, faults)
     }
 
@@ -257,7 +260,8 @@ impl Wishes {
                 place.insert(repository_wish(&repository_name, repository_object)?)
             }
         };
-        let policy = Arc::new(policy);
+        let known = self.known.entry(policy.describe()).or_insert_with(|| Arc::new(policy.clone()));
+        let policy = if **known == policy { Arc::clone(known) } else { Arc::new(policy) };
         Arc::make_mut(repository).policies.insert(policy_name.clone(), Arc::clone(&policy));
         let mut auto_deploy = auto_deploy.clone();
         // A policy that chooses nothing for now moves nothing.

@@ -10,7 +10,7 @@ use tower::limit::ConcurrencyLimitLayer;
 /// Connecting takes no longer.
 const CONNECT: Duration = Duration::from_secs(5);
 /// So many questions are open at a time; a watch is one until it begins to answer.
-const QUESTIONS: usize = 16;
+const QUESTIONS: usize = 8;
 
 /// Where the cluster is, as a person says it.
 #[derive(Clone, Debug, Default)]

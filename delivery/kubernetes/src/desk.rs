@@ -498,10 +498,10 @@ impl Shown {
         let seen = self.seen.iter().flat_map(|seen| {
             seen.tags.iter().filter_map(|(tag, digest)| {
                 let release = seen.releases.get(digest.as_ref()?)?;
-                Some(Release { tag: Some(tag.clone()), ..release.clone() })
+                Some(Release { tag: Some(tag.clone()), ..Release::clone(release) })
             })
         });
-        let history = self.object.status.iter().flat_map(|status| &status.history);
+        let history = self.object.status.iter().flat_map(|status| status.history.iter());
         seen.chain(history.map(|attempt| attempt.release.clone())).find(fits)
     }
 }

@@ -429,7 +429,7 @@ pub async fn run_pass(
             problems.entry(name.clone()).or_insert_with(|| view.decision.message.clone());
         }
         let begun = began.get(name).copied().unwrap_or(RolloutId(0));
-        let history = view.object.status.iter().flat_map(|status| &status.history);
+        let history = view.object.status.iter().flat_map(|status| status.history.iter());
         let new = history.take_while(|attempt| attempt.id > begun);
         ended.extend(new.map(|attempt| (name.clone(), attempt.clone())));
     }

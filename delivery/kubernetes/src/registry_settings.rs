@@ -12,7 +12,7 @@ pub struct Mirror {
 }
 
 /// So many bytes of manifests and configurations stay in memory.
-const DOCUMENTS: usize = 512 * 1024;
+const DOCUMENTS: usize = 128 * 1024;
 
 /// Why a text names no mirror.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::{api_error::explain, names::REPORTER};
 /// An Event's note may be no longer.
 const LONGEST_NOTE: usize = 1000;
 /// So many Events are remembered at most. What a recorder has room for it never gives back, and each takes 3 kB.
-const REMEMBERED: usize = 100;
+const REMEMBERED: usize = 32;
 
 /// Publishes Events: what is said again soon is counted, not repeated. Clones share what was said.
 #[derive(Clone)]

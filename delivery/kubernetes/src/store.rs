@@ -19,6 +19,7 @@ use mercurious_engine::{
     ports::{Commit, Store, StoreError},
 };
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::{
     Permit,
@@ -54,6 +55,8 @@ struct Inner {
     followers: Mutex<BTreeMap<ObjectName, Vec<ObjectName>>>,
     /// One write at a time for each object.
     writing: Mutex<BTreeMap<ObjectName, Arc<tokio::sync::Mutex<()>>>>,
+    /// So many writes at a time in all.
+    slots: Semaphore,
 }
 
 #[derive(Clone)]
@@ -78,6 +81,7 @@ impl StatusStore {
             kept: Mutex::default(),
             followers: Mutex::default(),
             writing: Mutex::default(),
+            slots: Semaphore::new(WRITES),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -217,6 +221,8 @@ impl StatusStore {
             Arc::clone(writing.entry(name.clone()).or_default())
         };
         let _turn = turn.lock().await;
+        // It is never closed.
+        let _slot = self.inner.slots.acquire().await;
         let before = self.stored(name)?;
         let mut after = before.clone();
         change(&mut after);
@@ -332,6 +338,9 @@ impl StatusStore {
         Ok(())
     }
 }
+
+/// So many statuses are written at a time: one that waits to be sent takes tens of kilobytes.
+const WRITES: usize = 4;
 
 /// So often a write is tried again because the object changed meanwhile.
 const ATTEMPTS: usize = 5;

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use mercurious_core::{resources::AutoDeployStatus, rollout::Record};
+use mercurious_core::{
+    resources::AutoDeployStatus,
+    rollout::{Attempt, Record},
+};
 use mercurious_engine::{AuditEntry, Seen};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -69,11 +72,13 @@ impl StoredStatus {
             None => Memory::default(),
         };
         let mut memory: Memory = memory;
+        let history: Arc<Vec<Attempt>> = match shown.remove("history") {
+            Some(history) => serde_json::from_value(history)
+                .map_err(|error| damaged("history")(error.to_string()))?,
+            None => Arc::default(),
+        };
         if let Some(record) = &mut memory.record {
-            if let Some(history) = shown.get("history") {
-                Arc::make_mut(record).history = serde_json::from_value(history.clone())
-                    .map_err(|error| damaged("history")(error.to_string()))?;
-            }
+            Arc::make_mut(record).history = Arc::clone(&history);
         } else if shown.contains_key("rollout") {
             // A rollout is at work and what is known of it is gone: to start anew would forget it.
             return Err(damaged("engine")(
@@ -82,6 +87,7 @@ impl StoredStatus {
         }
         // What people read is written anew by each decision: another version's is no loss.
         let shown = serde_json::from_value(Value::Object(shown)).ok();
+        let shown = shown.map(|shown| Arc::new(AutoDeployStatus { history, ..shown }));
         Ok(Self { shown, memory, generation: generation.unwrap_or_default() })
     }
 
@@ -92,7 +98,7 @@ impl StoredStatus {
         };
         let mut memory = self.memory.clone();
         if let Some(record) = &mut memory.record {
-            Arc::make_mut(record).history.clear();
+            Arc::make_mut(record).history = Arc::default();
         }
         status.insert("observedGeneration".to_owned(), self.generation.into());
         let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);

@@ -1,4 +1,4 @@
-use std::{mem, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -41,7 +41,7 @@ impl Case<'_> {
         if let Some(rollout) = self.record.rollout.take_if(|rollout| rollout.phase.is_end()) {
             // Nothing here writes such a record; a hand or another version might.
             let (phase, message) = (rollout.phase, rollout.failure.clone());
-            self.end(rollout, phase, message);
+            self.end(*rollout, phase, message);
         }
         let (reason, message) = match &self.observed.workload {
             WorkloadState::Present(workload) => return self.with_workload(workload),
@@ -62,7 +62,7 @@ impl Case<'_> {
         if let Some(request) = self.next_request() {
             return self.obey(request, Ok(workload));
         }
-        match self.record.rollout.take() {
+        match self.record.rollout.take().map(|rollout| *rollout) {
             Some(rollout) => self.go_on(rollout, workload),
             None => self.look_for_work(workload),
         }
@@ -89,7 +89,7 @@ impl Case<'_> {
             .map(|rollout| limit.saturating_sub(self.elapsed(rollout.phase_since)));
         if !unreadable
             && left.is_some_and(|left| left.is_zero())
-            && let Some(rollout) = self.record.rollout.take()
+            && let Some(rollout) = self.record.rollout.take().map(|rollout| *rollout)
         {
             // Not the release's fault: it is not held.
             self.end(rollout, Phase::Failed, message.clone());
@@ -114,7 +114,7 @@ impl Case<'_> {
         reason: Reason,
         message: impl Into<String>,
     ) -> Decision {
-        self.record.rollout = Some(rollout);
+        self.record.rollout = Some(Box::new(rollout));
         self.conclude(reason, message)
     }
 
@@ -152,7 +152,7 @@ impl Case<'_> {
             || (trigger == Trigger::Pin && workload.digest().as_ref() == Some(&release.digest));
         let id = RolloutId(self.record.rollouts);
         let token = token.map(|token| format!("{id}-{token}"));
-        self.record.rollout = Some(Rollout {
+        self.record.rollout = Some(Box::new(Rollout {
             id,
             kind,
             phase: Phase::Pending,
@@ -168,7 +168,7 @@ impl Case<'_> {
             trigger,
             by,
             failure: String::new(),
-        });
+        }));
         match token {
             Some(token) if restart => Effect::Restart { token },
             _ => self.set_image(release),
@@ -203,8 +203,9 @@ impl Case<'_> {
             by: rollout.by,
             message: message.into(),
         };
-        self.record.history.insert(0, attempt);
-        self.record.history.truncate(self.desired.history_limit);
+        let history = Arc::make_mut(&mut self.record.history);
+        history.insert(0, attempt);
+        history.truncate(self.desired.history_limit);
     }
 
     /// Holds a release, in place of an older hold on it.

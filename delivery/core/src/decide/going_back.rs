@@ -66,7 +66,7 @@ impl Case<'_> {
         rollout.applied_at = None;
         rollout.healthy_since = None;
         rollout.failure = why;
-        self.record.rollout = Some(rollout);
+        self.record.rollout = Some(Box::new(rollout));
         self.set_image(previous)
     }
 

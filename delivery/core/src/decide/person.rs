@@ -13,7 +13,7 @@ use crate::{
 impl Case<'_> {
     /// Takes note of what others did to the workload; a decision if that is all there is to it.
     pub(super) fn notice(&mut self, workload: &Workload) -> Option<Decision> {
-        match self.record.rollout.take() {
+        match self.record.rollout.take().map(|rollout| *rollout) {
             Some(rollout) => self.notice_during(rollout, workload),
             None => self.notice_idle(workload),
         }
@@ -95,7 +95,7 @@ impl Case<'_> {
                 // Noted here, so that no lapse is overlooked because a request is handled first.
                 rollout.healthy_since = None;
             }
-            self.record.rollout = Some(rollout);
+            self.record.rollout = Some(Box::new(rollout));
             return None;
         }
         Some(self.taken_over(rollout, workload, on_previous || untouched))

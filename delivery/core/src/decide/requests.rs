@@ -135,7 +135,7 @@ impl<'a> Case<'a> {
             }
             let previous = rollout.previous.as_ref().map(|previous| &previous.digest);
             if rollout.kind != Kind::Rollback && to.is_none_or(|to| Some(&to.digest) == previous) {
-                return self.turn_round(rollout, by, format!("rolled back by {by}"));
+                return self.turn_round(*rollout, by, format!("rolled back by {by}"));
             }
         }
         let leaving = self.leaving(workload);
@@ -207,7 +207,7 @@ impl<'a> Case<'a> {
             .take_if(|rollout| rollout.kind != Kind::Restart && proves(rollout, &release.digest));
         if let Some(rollout) = at_work {
             if self.way_back(&rollout).is_some() {
-                let mut done = self.turn_round(rollout, by, reason.to_owned())?;
+                let mut done = self.turn_round(*rollout, by, reason.to_owned())?;
                 if workload.is_err() {
                     // Written down; it is applied when there is something to apply it to.
                     done.effect = None;
@@ -219,7 +219,7 @@ impl<'a> Case<'a> {
             {
                 self.record.written = rollout.replaced_digest();
             }
-            self.end(rollout, Phase::Failed, format!("held by {by}: {reason}"));
+            self.end(*rollout, Phase::Failed, format!("held by {by}: {reason}"));
             self.hold(&release, reason, by.clone());
             let message =
                 format!("{by} holds {name}; its rollout ends, there is nothing to go back to");
@@ -256,7 +256,7 @@ impl<'a> Case<'a> {
         let message = format!("{by} takes {name} back to {back}; it is held");
         self.hold(&release, reason.clone(), by.clone());
         if rollout.phase == Phase::RollingBack {
-            self.record.rollout = Some(rollout);
+            self.record.rollout = Some(Box::new(rollout));
             return Ok(Done::said(format!("{name} is going back to {back} already; it is held")));
         }
         let effect = self.go_back(rollout, &previous, reason);
@@ -275,7 +275,7 @@ impl<'a> Case<'a> {
 
     /// Ends the rollout at work because a person wants something else.
     fn supersede(&mut self, by_what: &str) {
-        if let Some(rollout) = self.record.rollout.take() {
+        if let Some(rollout) = self.record.rollout.take().map(|rollout| *rollout) {
             self.end(rollout, Phase::Failed, format!("superseded by {by_what}"));
         }
     }

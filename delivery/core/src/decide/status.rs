@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Candidate, Decision, Reason};
@@ -53,17 +55,19 @@ pub fn auto_deploy_status(
         last_good: record.last_good.as_ref().map(deployed),
         hold: on_candidate.or(record.holds.first()).map(hold_status),
         holds: record.holds.iter().map(hold_status).collect(),
-        rollout: record.rollout.as_ref().map(|rollout| RolloutStatus {
-            id: rollout.id,
-            kind: rollout.kind,
-            phase: rollout.phase,
-            release: release_status(&rollout.release, None),
-            previous: rollout.previous.as_ref().map(|release| release_status(release, None)),
-            started_at: rollout.started_at,
-            waiting_on: decision.waiting_on.clone(),
-            reason: decision.reason,
+        rollout: record.rollout.as_ref().map(|rollout| {
+            Box::new(RolloutStatus {
+                id: rollout.id,
+                kind: rollout.kind,
+                phase: rollout.phase,
+                release: release_status(&rollout.release, None),
+                previous: rollout.previous.as_ref().map(|release| release_status(release, None)),
+                started_at: rollout.started_at,
+                waiting_on: decision.waiting_on.clone(),
+                reason: decision.reason,
+            })
         }),
-        history: record.history.clone(),
+        history: Arc::clone(&record.history),
         candidate,
     }
 }

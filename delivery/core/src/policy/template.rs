@@ -10,12 +10,16 @@ const MAXIMUM_LENGTH: usize = 256;
 /// The most groups that a template may insert: it bounds how long a key can become.
 const MAXIMUM_GROUPS: usize = 16;
 
-/// What Go takes for the name of a group in a template. It has no groups of its own: with them, letters of all scripts
-/// compile to half a megabyte.
-static NAME: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^(?:\{[\p{L}\p{Nd}_]+\}|[\p{L}\p{Nd}_]+)")
-        .expect("the pattern is a constant that the tests compile")
-});
+/// What Go takes for the name of a group in a template.
+static NAME: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"^(?:\{[\p{L}\p{Nd}_]+\}|[\p{L}\p{Nd}_]+)"));
+/// The same for a template without letters beyond ASCII: those of all scripts take a hundred kilobytes.
+static ASCII_NAME: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"^(?:\{[0-9A-Za-z_]+\}|[0-9A-Za-z_]+)"));
+
+fn compiled(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern is a constant that the tests compile")
+}
 
 /// A template of Go's `Regexp.Expand`: `$1`, `${1}`, `$name`, `${name}`, `$$`.
 ///
@@ -62,10 +66,11 @@ impl Template {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
+        let name = if text.is_ascii() { &ASCII_NAME } else { &NAME };
         while let Some((before, after)) = rest.split_once('$') {
             literal.push_str(before);
             rest = after;
-            if let Some(found) = NAME.find(after) {
+            if let Some(found) = name.find(after) {
                 let name = found.as_str().trim_matches(['{', '}']);
                 rest = &after[found.end()..];
                 if !literal.is_empty() {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{AutoDeployStatus, CheckSpec, ImageRepositoryRef, Metadata};
 use crate::duration::Span;
 
-/// The wish that a workload follow a policy (`mercurious.dev/v1alpha1`). Clones share what it is made of.
+/// The wish that a workload follow a policy (`mercurious.dev/v1alpha1`).
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -32,10 +34,10 @@ pub struct AutoDeployStatus {
     pub holds: Vec<HoldStatus>,
     /// The rollout at work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rollout: Option<RolloutStatus>,
+    pub rollout: Option<Box<RolloutStatus>>,
     /// Rollouts that ended, newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub history: Vec<Attempt>,
+    #[serde(default, skip_serializing_if = "crate::rollout::no_attempts")]
+    pub history: Arc<Vec<Attempt>>,
 }
 
 /// One observation about an object, as Kubernetes writes them.

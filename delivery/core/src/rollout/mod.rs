@@ -5,6 +5,7 @@
 
 mod record;
 
+pub(crate) use record::no_attempts;
 pub use record::{
     Actor, Attempt, Deployed, Hold, Kind, Phase, Record, RequestId, Rollout, RolloutId, Trigger,
     proven,

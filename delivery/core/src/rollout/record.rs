@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, fmt};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -195,6 +195,11 @@ pub struct Attempt {
     pub message: String,
 }
 
+/// Whether a history is not worth writing.
+pub(crate) fn no_attempts(history: &Arc<Vec<Attempt>>) -> bool {
+    history.is_empty()
+}
+
 /// What a history shows to have been good, newest first, each with the time at which it was deployed: what
 /// succeeded, and what a rollout that succeeded came from (trusted without a rollout of its own, perhaps).
 /// A release may come more than once.
@@ -243,10 +248,10 @@ pub struct Record {
     pub holds: Vec<Hold>,
     /// The rollout at work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rollout: Option<Rollout>,
-    /// Rollouts that ended, newest first, at most `historyLimit`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub history: Vec<Attempt>,
+    pub rollout: Option<Box<Rollout>>,
+    /// Rollouts that ended, newest first, at most `historyLimit`. The status shares them.
+    #[serde(default, skip_serializing_if = "no_attempts")]
+    pub history: Arc<Vec<Attempt>>,
     /// How many rollouts there have been.
     #[serde(default)]
     pub rollouts: u64,

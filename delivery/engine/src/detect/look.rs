@@ -21,7 +21,7 @@ use crate::{
 pub const SAFETY_NET: Duration = Duration::from_mins(10);
 
 /// So many questions are open at once within one look.
-const CONCURRENCY: usize = 32;
+const CONCURRENCY: usize = 16;
 
 /// Who has more questions than this waits for its turn.
 const MANY: usize = 64;
@@ -365,7 +365,7 @@ impl<'a> Round<'a> {
     ) -> Result<(), LookError> {
         match answer {
             Ok(release) => {
-                self.seen.releases.insert(digest, release);
+                self.seen.releases.insert(digest, Arc::new(release));
             }
             Err(error) if error.is_passing() => return Err(error),
             // One broken image must not blind us to all others: it is shown as what it is.

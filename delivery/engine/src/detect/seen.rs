@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use mercurious_core::image::{Digest, Release, Tag};
@@ -13,7 +16,7 @@ pub struct Seen {
     pub tags: BTreeMap<Tag, Option<Digest>>,
     /// All that is known of a digest.
     #[serde(default, with = "releases")]
-    pub releases: BTreeMap<Digest, Release>,
+    pub releases: BTreeMap<Digest, Arc<Release>>,
     /// Digests that cannot be deployed, and why.
     #[serde(default)]
     pub unusable: BTreeMap<Digest, String>,
@@ -71,7 +74,7 @@ impl Seen {
     /// A home that has little room for its state keeps this.
     #[must_use]
     pub fn cut(&self, releases: usize, policies: &str) -> Self {
-        let mut newest: Vec<&Release> = self.releases.values().collect();
+        let mut newest: Vec<&Arc<Release>> = self.releases.values().collect();
         newest.sort_by_key(|release| std::cmp::Reverse((release.built_at, &release.digest)));
         let kept: BTreeSet<&Digest> = newest
             .into_iter()
@@ -219,13 +222,13 @@ pub struct Look {
 
 /// A map keyed by digest is a list of releases in JSON: the key is in the value.
 mod releases {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use mercurious_core::image::{Digest, Release};
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(
-        releases: &BTreeMap<Digest, Release>,
+        releases: &BTreeMap<Digest, Arc<Release>>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(releases.values())
@@ -233,8 +236,8 @@ mod releases {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<Digest, Release>, D::Error> {
-        let list = Vec::<Release>::deserialize(deserializer)?;
+    ) -> Result<BTreeMap<Digest, Arc<Release>>, D::Error> {
+        let list = Vec::<Arc<Release>>::deserialize(deserializer)?;
         Ok(list.into_iter().map(|release| (release.digest.clone(), release)).collect())
     }
 }

@@ -317,7 +317,7 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
             running,
             last_good,
             holds,
-            rollout,
+            rollout: rollout.map(Box::new),
             rollouts: 7,
             written,
             ..Record::default()

@@ -21,7 +21,7 @@ use crate::{
 /// The rollout that this decision begins.
 fn begun<'a>(moment: &Moment<'a>) -> Option<&'a Rollout> {
     let before = moment.observed.record.rollout.as_ref().map(|rollout| rollout.id);
-    moment.decision.record.rollout.as_ref().filter(|rollout| Some(rollout.id) != before)
+    moment.decision.record.rollout.as_deref().filter(|rollout| Some(rollout.id) != before)
 }
 
 /// The rollout that this decision begins without being asked.
@@ -241,7 +241,7 @@ proptest! {
         let mut world = World::settled();
         play(&mut world, &story, &mut |_| {});
         end(&mut world, &mut |_| {});
-        for attempt in &world.record.history {
+        for attempt in &*world.record.history {
             let number = world.number(&attempt.release.digest).unwrap();
             let behaviour = world.releases[number].1;
             // Restarts and gaps that nobody looked at cannot be seen.
@@ -373,7 +373,7 @@ fn stories_reach_every_reason_and_every_end() {
             |moment: &Moment<'_>| *reasons.entry(moment.decision.reason).or_default() += 1;
         play(&mut world, &story, &mut watch);
         end(&mut world, &mut watch);
-        for attempt in &world.record.history {
+        for attempt in &*world.record.history {
             *ends.entry(attempt.phase).or_default() += 1;
         }
     }
