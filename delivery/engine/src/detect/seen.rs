@@ -113,15 +113,15 @@ impl Seen {
     }
 }
 
-/// Tags that were asked and are older than what is remembered, as short marks: a thousand take 6 kB.
+/// Tags that were asked and are older than what is remembered, as short marks: a thousand take 5 kB.
 ///
-/// Two tags have the same mark once in 2^48: a new tag whose `latest` moved is found all the same.
+/// Two tags have the same mark once in 2^40: a new tag whose `latest` moved is found all the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedOver {
     /// The policies that they were asked for: another policy may choose among them.
     policies: String,
     /// In order.
-    #[serde(with = "marks")]
+    #[serde(default, rename = "marks", with = "marks")]
     tags: Vec<Mark>,
 }
 
@@ -160,18 +160,18 @@ impl PassedOver {
     }
 }
 
-/// The first 48 bits of a tag's FNV-1a hash.
-type Mark = [u8; 6];
+/// The first 40 bits of a tag's FNV-1a hash.
+type Mark = [u8; 5];
 
 fn mark(tag: &Tag) -> Mark {
     let hash = tag.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let [first @ .., _, _] = hash.to_be_bytes();
+    let [first @ .., _, _, _] = hash.to_be_bytes();
     first
 }
 
-/// Twelve hexadecimal digits a mark, in one string.
+/// Ten hexadecimal digits a mark, in one string.
 mod marks {
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
@@ -191,13 +191,14 @@ mod marks {
         let text = String::deserialize(deserializer)?;
         let mut marks = text
             .as_bytes()
-            .chunks(12)
+            .chunks(2 * size_of::<Mark>())
             .map(|digits| {
                 std::str::from_utf8(digits)
                     .ok()
+                    .filter(|digits| digits.len() == 2 * size_of::<Mark>())
                     .and_then(|digits| u64::from_str_radix(digits, 16).ok())
                     .map(|bits| {
-                        let [_, _, mark @ ..] = bits.to_be_bytes();
+                        let [_, _, _, mark @ ..] = bits.to_be_bytes();
                         mark
                     })
                     .ok_or_else(|| D::Error::custom("not a list of marks"))
@@ -239,5 +240,30 @@ mod releases {
     ) -> Result<BTreeMap<Digest, Arc<Release>>, D::Error> {
         let list = Vec::<Arc<Release>>::deserialize(deserializer)?;
         Ok(list.into_iter().map(|release| (release.digest.clone(), release)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_passed_over_is_known_after_it_was_written_and_read() {
+        let tags: Vec<Tag> =
+            (0..500).map(|number| format!("sha-{number:07x}").parse().unwrap()).collect();
+        let mut passed_over = PassedOver::default();
+        for tag in &tags[..250] {
+            passed_over.insert(tag, "the newest");
+        }
+        let written = serde_json::to_value(&passed_over).unwrap();
+        assert_eq!(written["marks"].as_str().map(str::len), Some(250 * 10));
+        let read: PassedOver = serde_json::from_value(written).unwrap();
+        assert_eq!(read, passed_over);
+        assert!(tags[..250].iter().all(|tag| read.contains(tag)));
+        assert!(!tags[250..].iter().any(|tag| read.contains(tag)));
+        for damaged in ["0123456789abc", "012345678g", "0123456789é"] {
+            let damaged = serde_json::json!({ "policies": "", "marks": damaged });
+            assert!(serde_json::from_value::<PassedOver>(damaged).is_err());
+        }
     }
 }
