@@ -28,9 +28,12 @@ pub(crate) struct CloseWatches {
     client: Client,
     tasks: Tasks,
     changes: broadcast::Sender<ObjectName>,
-    /// By namespace and name. A namespace that is in it has a watch.
-    close: Arc<Mutex<BTreeMap<Arc<str>, BTreeMap<Arc<str>, Close>>>>,
+    /// A namespace that is in it has a watch.
+    close: Arc<Mutex<BTreeMap<Arc<str>, Closely>>>,
 }
+
+/// By name.
+type Closely = BTreeMap<Arc<str>, Close>;
 
 struct Close {
     until: Instant,

@@ -110,6 +110,15 @@ fn a_layer_that_reaches_outside_or_bursts_is_taken_back_and_held() {
     }
 }
 
+#[test]
+fn what_a_person_holds_is_no_fault() {
+    let run = Running::start();
+    assert_eq!(run.says(&["doctor"]).0, 0);
+    run.ok(&["hold", "app", "--reason", "not on a Friday"]);
+    let (code, doctor) = run.says(&["doctor"]);
+    assert!(code == 0 && doctor.contains("not on a Friday"), "{doctor}");
+}
+
 /// A layer in the making.
 type Tar = tar::Builder<Vec<u8>>;
 type Build = fn(&mut Tar);

@@ -39,6 +39,13 @@ fn spec() -> Value {
     let mut spec = structural::<AutoDeploySpec>();
     let name = json!({"minLength": 1, "maxLength": 253});
     let duration = json!({"pattern": DURATION, "maxLength": 64});
+    let time_limit = json!({
+        "pattern": DURATION, "maxLength": 64,
+        "x-kubernetes-validations": [rule(
+            "duration(self) > duration('0s')",
+            "must be longer than 0s: nothing is done in no time",
+        )],
+    });
     add(
         at(&mut spec, &["target", "kind"]),
         &json!({"enum": ["Deployment"], "default": "Deployment"}),
@@ -46,7 +53,7 @@ fn spec() -> Value {
     for path in [&["target", "name"][..], &["container"], &["policyRef", "name"]] {
         add(at(&mut spec, path), &name);
     }
-    add(at(&mut spec, &["rollout", "timeout"]), &duration);
+    add(at(&mut spec, &["rollout", "timeout"]), &time_limit);
     add(at(&mut spec, &["rollout", "bake"]), &duration);
     add(at(&mut spec, &["historyLimit"]), &json!({"minimum": 1, "maximum": 100}));
     let rules = [rule(
@@ -67,9 +74,9 @@ fn spec() -> Value {
         )]}),
     );
     add(at(check, &["name"]), &json!({"minLength": 1, "maxLength": 63}));
-    add(at(check, &["period"]), &duration);
+    add(at(check, &["period"]), &time_limit);
     add(at(check, &["failureThreshold"]), &json!({"minimum": 1, "maximum": 1000}));
-    add(at(check, &["http", "timeout"]), &duration);
+    add(at(check, &["http", "timeout"]), &time_limit);
     add(at(check, &["http", "status"]), &json!({"minimum": 100, "maximum": 599}));
     add(
         at(check, &["http", "url"]),

@@ -294,6 +294,21 @@ fn r15_r16_an_auto_deploys_target_container_and_policy_are_there() {
 }
 
 #[test]
+fn a_time_limit_that_leaves_no_time_is_refused_and_no_bake_is_not() {
+    let parts = [
+        ("rollout: { timeout: 5m", "rollout: { timeout: 0s"),
+        ("period: 1s", "period: 0ms"),
+        ("timeout: 2s }", "timeout: 0m }"),
+    ];
+    for (from, to) in parts {
+        let said = broken(from, to);
+        assert!(said.contains("must be longer than 0s"), "{said}");
+    }
+    let no_bake = EVERYTHING.replacen("bake: 30s", "bake: 0s", 1);
+    assert!(parse(&no_bake, "app.yaml").unwrap().validate().is_ok());
+}
+
+#[test]
 fn r31_every_backend_and_reference_resolves_and_a_host_has_one_owner() {
     let second = "---
 apiVersion: networking.k8s.io/v1

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use mercurious_cluster::Kubectl;
 
 use crate::stage::{Scene, tests};
 
 tests![
     the_api_server_takes_every_manifest_and_no_pod_violates_the_restricted_standard,
+    the_api_server_refuses_what_means_nothing_and_says_why,
     the_accounts_may_do_what_the_snapshot_says_and_nothing_else,
 ];
 
@@ -48,6 +49,47 @@ async fn the_api_server_takes_every_manifest_and_no_pod_violates_the_restricted_
         let said = kubectl.run_with(&arguments, &manifests).await?;
         let objects = manifests.lines().filter(|line| line.starts_with("kind:")).count();
         ensure!(said.lines().count() == objects, "{build}: {said}");
+    }
+    Ok(())
+}
+
+/// An AutoDeploy that names everything once.
+const WISH: &str = "
+apiVersion: mercurious.dev/v1alpha1
+kind: AutoDeploy
+metadata: {name: web, namespace: default}
+spec:
+  target: {name: web}
+  policyRef: {name: web}
+  rollout: {timeout: 5m, bake: 0s}
+  checks: [{name: page, period: 1s, http: {url: http://web.default.svc/, timeout: 2s}}]
+";
+
+async fn the_api_server_refuses_what_means_nothing_and_says_why(
+    scene: Scene,
+) -> anyhow::Result<()> {
+    let kubectl = scene.cluster().kubectl();
+    let arguments = ["apply", "--server-side", "--dry-run=server", "-f", "-"];
+    kubectl.run_with(&arguments, WISH).await?;
+    let limit = "must be longer than 0s";
+    for (from, to, why) in [
+        ("timeout: 5m", "timeout: 0s", limit),
+        ("period: 1s", "period: 0ms", limit),
+        ("timeout: 2s", "timeout: 0h0s", limit),
+        ("timeout: 5m", "timeout: five", "should match"),
+        (
+            "http: {url: http://web.default.svc/, timeout: 2s}",
+            "failureThreshold: 2",
+            "set http or logs",
+        ),
+        ("url: http://web.default.svc/", "url: web/ready", "a URL with http:// or https://"),
+        ("target: {name: web}", "target: {name: web, kind: StatefulSet}", "Unsupported value"),
+        ("bake: 0s}", "bake: 0s, soak: 1m}", "soak"),
+    ] {
+        ensure!(WISH.contains(from), "{from}");
+        let refused = kubectl.run_with(&arguments, &WISH.replacen(from, to, 1)).await;
+        let said = refused.err().with_context(|| format!("{to} was taken"))?;
+        ensure!(format!("{said:#}").contains(why), "{to}: {said:#}");
     }
     Ok(())
 }

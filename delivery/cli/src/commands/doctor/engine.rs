@@ -1,5 +1,5 @@
 use mercurious_api::ManifestWarning;
-use mercurious_core::decide::Reason;
+use mercurious_core::{decide::Reason, rollout::Actor};
 use mercurious_engine::AutoDeployView;
 
 use super::{Examination, remedy};
@@ -59,13 +59,21 @@ fn auto_deploy(view: &AutoDeployView, examination: &mut Examination) {
         Reason::Failed => format!("push a better image; `mercurious logs {name}` tells more"),
         _ => String::new(),
     };
-    if !remedy.is_empty() {
-        examination.error(&name, message, remedy);
+    let status = status_of(view);
+    // What a person wants is no fault.
+    let wanted = match view.decision.reason {
+        Reason::Held => status.hold.as_ref().is_some_and(|hold| hold.by != Actor::engine()),
+        Reason::Paused => true,
+        _ => false,
+    };
+    match (remedy.is_empty(), wanted) {
+        (true, _) => {}
+        (false, true) => examination.warning(&name, message, remedy),
+        (false, false) => examination.error(&name, message, remedy),
     }
     for problem in &view.workload.problems {
         examination.error(&name, problem, remedy::of_problem(problem, &name));
     }
-    let status = status_of(view);
     if view.repository.looked_at.is_some() && status.candidate.is_none() && status.running.is_none()
     {
         let finding = "nothing has ever been deployed";

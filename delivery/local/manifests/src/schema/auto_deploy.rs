@@ -1,5 +1,5 @@
 use super::{
-    leaf::{COUNT, DURATION, LABEL_NAME, NAME, NUMBER},
+    leaf::{COUNT, DURATION, LABEL_NAME, NAME, NUMBER, TIME_LIMIT},
     metadata::{API_VERSION, KIND, METADATA_FIELD, NAMESPACED_REF, STATUS},
     shape::{Leaf, Shape, exactly_one, optional, required},
 };
@@ -29,7 +29,7 @@ static TARGET: Shape = Shape::new(
 );
 
 static ROLLOUT: Shape =
-    Shape::new("a rollout", &[optional("timeout", DURATION), optional("bake", DURATION)]);
+    Shape::new("a rollout", &[optional("timeout", TIME_LIMIT), optional("bake", DURATION)]);
 
 static ROLLBACK: Shape = Shape::new("a rollback", &[optional("automatic", Leaf::Boolean)]);
 
@@ -39,7 +39,7 @@ static CHECK: Shape = Shape::new(
         required("name", LABEL_NAME),
         optional("http", Leaf::Object(&HTTP)),
         optional("logs", Leaf::Object(&LOGS)),
-        optional("period", DURATION),
+        optional("period", TIME_LIMIT),
         optional("failureThreshold", COUNT),
     ],
 )
@@ -51,7 +51,7 @@ static HTTP: Shape = Shape::new(
         required("url", Leaf::Parsed(url)),
         optional("status", Leaf::Integer(100, 599)),
         optional("contains", Leaf::Text),
-        optional("timeout", DURATION),
+        optional("timeout", TIME_LIMIT),
     ],
 );
 

@@ -23,6 +23,7 @@ pub(super) const NUMBER: Leaf = Leaf::Integer(0, MOST);
 pub(super) const COUNT: Leaf = Leaf::Integer(1, MOST);
 pub(super) const MODE: Leaf = Leaf::Integer(0, 0o777);
 pub(super) const DURATION: Leaf = Leaf::Parsed(parses::<Span>);
+pub(super) const TIME_LIMIT: Leaf = Leaf::Parsed(time_limit);
 pub(super) const IMAGE: Leaf = Leaf::Parsed(image);
 pub(super) const REPOSITORY: Leaf = Leaf::Parsed(parses::<Repository>);
 pub(super) const HOST: Leaf = Leaf::Parsed(host);
@@ -56,6 +57,16 @@ fn expect(valid: bool, text: &str, expected: &str) -> Result<(), String> {
 
 fn parses<T: FromStr<Err: std::error::Error>>(text: &str) -> Result<(), String> {
     text.parse::<T>().map(drop).map_err(|error| error.to_string())
+}
+
+fn time_limit(text: &str) -> Result<(), String> {
+    match text.parse::<Span>() {
+        Ok(span) if span.0.is_zero() => {
+            Err("must be longer than 0s: nothing is done in no time".to_owned())
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn image(text: &str) -> Result<(), String> {
