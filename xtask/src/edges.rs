@@ -138,6 +138,30 @@ fn faults(metadata: &serde_json::Value) -> anyhow::Result<Vec<String>> {
 mod tests {
     use super::*;
 
+    /// Whether `.dockerignore` keeps a file out; the last line that fits counts.
+    fn is_left_out(ignored: &str, file: &str) -> bool {
+        ignored.lines().fold(false, |left_out, line| {
+            let (pattern, wanted) = line.strip_prefix('!').map_or((line, false), |it| (it, true));
+            let directory = pattern.strip_suffix("/*").unwrap_or(pattern);
+            let fits = file.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+            if fits { !wanted } else { left_out }
+        })
+    }
+
+    #[test]
+    fn images_are_built_from_every_member_of_the_workspace() {
+        let ignored = std::fs::read_to_string(crate::root().join(".dockerignore")).unwrap();
+        assert!(is_left_out("fuzz", "fuzz/properties/Cargo.toml"));
+        assert!(!is_left_out("fuzz/*\n!fuzz/properties", "fuzz/properties/Cargo.toml"));
+        let metadata = metadata().unwrap();
+        let root = metadata["workspace_root"].as_str().unwrap();
+        for package in metadata["packages"].as_array().unwrap() {
+            let manifest = package["manifest_path"].as_str().unwrap();
+            let file = manifest.strip_prefix(root).unwrap().trim_start_matches('/');
+            assert!(!is_left_out(&ignored, file), "{file} is not in the build context");
+        }
+    }
+
     #[test]
     fn the_workspace_keeps_to_the_plan() {
         check().unwrap();
