@@ -72,13 +72,13 @@ impl StoredStatus {
             None => Memory::default(),
         };
         let mut memory: Memory = memory;
-        let history: Arc<Vec<Attempt>> = match shown.remove("history") {
+        let history: Result<Arc<Vec<Attempt>>, DamagedStatus> = match shown.remove("history") {
             Some(history) => serde_json::from_value(history)
-                .map_err(|error| damaged("history")(error.to_string()))?,
-            None => Arc::default(),
+                .map_err(|error| damaged("history")(error.to_string())),
+            None => Ok(Arc::default()),
         };
         if let Some(record) = &mut memory.record {
-            Arc::make_mut(record).history = Arc::clone(&history);
+            Arc::make_mut(record).history = history.clone()?;
         } else if shown.contains_key("rollout") {
             // A rollout is at work and what is known of it is gone: to start anew would forget it.
             return Err(damaged("engine")(
@@ -86,8 +86,8 @@ impl StoredStatus {
             ));
         }
         // What people read is written anew by each decision: another version's is no loss.
-        let shown = serde_json::from_value(Value::Object(shown)).ok();
-        let shown = shown.map(|shown| Arc::new(AutoDeployStatus { history, ..shown }));
+        let shown = serde_json::from_value(Value::Object(shown)).ok().zip(history.ok());
+        let shown = shown.map(|(shown, history)| Arc::new(AutoDeployStatus { history, ..shown }));
         Ok(Self { shown, memory, generation: generation.unwrap_or_default() })
     }
 

@@ -62,7 +62,7 @@ impl Case<'_> {
         if let Some(request) = self.next_request() {
             return self.obey(request, Ok(workload));
         }
-        match self.record.rollout.take().map(|rollout| *rollout) {
+        match self.record.take_rollout() {
             Some(rollout) => self.go_on(rollout, workload),
             None => self.look_for_work(workload),
         }
@@ -89,7 +89,7 @@ impl Case<'_> {
             .map(|rollout| limit.saturating_sub(self.elapsed(rollout.phase_since)));
         if !unreadable
             && left.is_some_and(|left| left.is_zero())
-            && let Some(rollout) = self.record.rollout.take().map(|rollout| *rollout)
+            && let Some(rollout) = self.record.take_rollout()
         {
             // Not the release's fault: it is not held.
             self.end(rollout, Phase::Failed, message.clone());

@@ -13,7 +13,7 @@ use crate::{
 impl Case<'_> {
     /// Takes note of what others did to the workload; a decision if that is all there is to it.
     pub(super) fn notice(&mut self, workload: &Workload) -> Option<Decision> {
-        match self.record.rollout.take().map(|rollout| *rollout) {
+        match self.record.take_rollout() {
             Some(rollout) => self.notice_during(rollout, workload),
             None => self.notice_idle(workload),
         }

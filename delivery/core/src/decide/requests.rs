@@ -275,7 +275,7 @@ impl<'a> Case<'a> {
 
     /// Ends the rollout at work because a person wants something else.
     fn supersede(&mut self, by_what: &str) {
-        if let Some(rollout) = self.record.rollout.take().map(|rollout| *rollout) {
+        if let Some(rollout) = self.record.take_rollout() {
             self.end(rollout, Phase::Failed, format!("superseded by {by_what}"));
         }
     }

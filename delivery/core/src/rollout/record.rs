@@ -265,6 +265,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// The rollout at work, which is at work no more until it is put back.
+    pub(crate) fn take_rollout(&mut self) -> Option<Rollout> {
+        self.rollout.take().map(|rollout| *rollout)
+    }
+
     /// Starts the clocks of the rollout at work anew. To be called once by a home whose replicas died with the
     /// engine and start from nothing with it: they are owed their whole time again.
     pub fn home_started(&mut self, now: Timestamp) {
